@@ -1,0 +1,1 @@
+"""What products stand on. A feature is used by others only through its `service`."""

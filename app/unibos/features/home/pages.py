@@ -1,0 +1,38 @@
+"""Dashboard, settings, about."""
+
+from __future__ import annotations
+
+import platform
+
+from flask import Response
+
+from unibos.kernel.web import Call, Routes
+from unibos.panel.shell import page, say
+
+ROUTES = Routes()
+
+
+@ROUTES.get("/", access="viewer", kind="page")
+def dashboard(call: Call) -> Response:
+    """What is wrong, what runs, how this device is."""
+    cards = sorted((card(call.actor) for card in call.kit.gather("cards")), key=lambda c: c["order"])
+    ready, checks = call.service.ready()
+    words = {name: value for card in cards for name, value in card.get("words", {}).items()}
+    return page(call, "dashboard.html", cards=cards, ready=ready, checks=checks, **words)
+
+
+@ROUTES.get("/settings/", access="viewer", kind="page")
+def settings(call: Call) -> Response:
+    """Appearance, sessions, hub, and the effective settings."""
+    sessions = call.services["identity"].sessions(call.actor.id)
+    hubs = call.services["link"].hubs() if "link" in call.services else None
+    effective = [{"id": e.setting.name, "name": e.setting.name, "value": e.shown() or "–", "source": e.source, "sentence": say(e.setting.sentence)}
+                 for e in call.kit.settings.effective()] if call.actor.may("admin") else []
+    rows = [{"id": s.id, "agent": s.agent[:60] or s.kind, "address": s.address, "at": s.seen_at, "current": s.id == call.actor.session_id} for s in sessions]
+    return page(call, "settings.html", sessions=sessions, session_rows=rows, hubs=hubs, effective=effective)
+
+
+@ROUTES.get("/about/", access="viewer", kind="page")
+def about(call: Call) -> Response:
+    """Version, machine, licence, and where help is."""
+    return page(call, "about.html", machine=call.kit.machine(), python=platform.python_version(), parts=list(call.services))

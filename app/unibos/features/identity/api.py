@@ -1,0 +1,100 @@
+"""JSON v1 of identity: login (by role), refresh, logout, keys, sessions."""
+
+from __future__ import annotations
+
+from flask import request
+from pydantic import BaseModel, ConfigDict, Field
+
+from unibos.kernel.errors import Unauthenticated
+from unibos.kernel.web import Call, Routes
+
+ROUTES, HUB_ROUTES, NODE_ROUTES = Routes(), Routes(), Routes()
+
+
+class Strict(BaseModel):
+    """Input that takes no unknown field."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Login(Strict):
+    """E-mail and password."""
+
+    email: str = Field(max_length=254)
+    password: str = Field(max_length=256)
+
+
+class Refresh(Strict):
+    """A refresh token."""
+
+    refresh_token: str = Field(max_length=128)
+
+
+class Person(BaseModel):
+    """A person as the API shows them."""
+
+    id: str
+    email: str
+    name: str
+    kind: str
+
+
+class Tokens(BaseModel):
+    """What a login answers (decision 15)."""
+
+    token: str
+    refresh_token: str
+    expires_in: int
+    user: Person
+
+
+def _login(call: Call) -> dict:
+    user = call.service.check_password(call.body.email, call.body.password, request.remote_addr or "")
+    return call.service.tokens(user, request.remote_addr or "", request.user_agent.string)
+
+
+@HUB_ROUTES.post("/api/v1/auth/login/", access="open", body=Login, answer=Tokens)
+def hub_login(call: Call) -> dict:
+    """Log in to the hub with e-mail and password."""
+    return _login(call)
+
+
+@NODE_ROUTES.post("/api/v1/local/auth/login/", access="open", body=Login, answer=Tokens)
+def node_login(call: Call) -> dict:
+    """Log in to this node with a local account."""
+    return _login(call)
+
+
+@ROUTES.post("/api/v1/auth/refresh/", access="open", body=Refresh, answer=Tokens)
+def refresh(call: Call) -> dict:
+    """Trade a refresh token for new tokens; each can be used once."""
+    return call.service.refresh(call.body.refresh_token)
+
+
+@ROUTES.post("/api/v1/auth/logout/", access="viewer", status=204)
+def logout(call: Call) -> None:
+    """End the session of the token that is shown."""
+    if not call.actor.session_id:
+        raise Unauthenticated()
+    call.service.close_session(call.actor.session_id, call.actor.id)
+
+
+@ROUTES.get("/api/v1/auth/keys/", access="open", unclaimed=True)
+def keys(call: Call) -> dict:
+    """The public keys that verify this device's tokens (JWKS)."""
+    return call.service.signer.jwks()
+
+
+@ROUTES.get("/api/v1/auth/sessions/", access="viewer")
+def sessions(call: Call) -> dict:
+    """The open sessions of the one asking."""
+    rows = call.service.sessions(call.actor.id)
+    return {"items": [{"id": s.id, "kind": s.kind, "address": s.address, "agent": s.agent, "created_at": s.created_at.isoformat(),
+                       "seen_at": s.seen_at.isoformat(), "current": s.id == call.actor.session_id} for s in rows]}
+
+
+@ROUTES.get("/api/v1/auth/whoami/", access="viewer")
+def whoami(call: Call) -> dict:
+    """Who the one asking is, here."""
+    actor = call.actor
+    return {"kind": actor.kind, "id": actor.id, "name": actor.name, "org_id": actor.org_id, "role": actor.role, "via": actor.via}

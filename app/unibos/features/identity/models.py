@@ -1,0 +1,46 @@
+"""Tables of identity; private to it."""
+
+import peewee
+
+from unibos.kernel.tables import Moment, Table
+
+
+class User(Table):
+    """A person. `kind` is hub, local or guest; the e-mail is kept lower-case."""
+
+    id = peewee.CharField(36, primary_key=True)
+    email = peewee.CharField(254, unique=True)
+    name = peewee.CharField(120)
+    password_hash = peewee.CharField(200)
+    kind = peewee.CharField(12, default="local")
+    language = peewee.CharField(8, default="")
+    theme = peewee.CharField(8, default="")
+    created_at = Moment()
+    disabled_at = Moment(null=True)
+
+
+class Session(Table):
+    """A login on one device. Secrets are kept as SHA-256 only; `previous_hash` finds a refresh token used twice."""
+
+    id = peewee.CharField(36, primary_key=True)
+    user_id = peewee.CharField(36, index=True)
+    kind = peewee.CharField(12)
+    secret_hash = peewee.CharField(64, unique=True)
+    previous_hash = peewee.CharField(64, default="", index=True)
+    address = peewee.CharField(64, default="")
+    agent = peewee.CharField(200, default="")
+    created_at = Moment()
+    seen_at = Moment()
+    expires_at = Moment()
+    revoked_at = Moment(null=True)
+
+
+class Throttle(Table):
+    """Tries by key in the running window; in the database, so that a restart does not reset it."""
+
+    key = peewee.CharField(200, primary_key=True)
+    count = peewee.IntegerField()
+    since = Moment()
+
+
+MODELS = (User, Session, Throttle)

@@ -1,0 +1,144 @@
+"""The verbs of link: join a hub, and call it as this node. Every call names what leaves and passes the gate."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from unibos.features.link.models import Hub
+from unibos.kernel.errors import Conflict, Invalid, NotFound, Unavailable
+from unibos.kernel.words import T
+from unibos.wire import proof
+
+if TYPE_CHECKING:
+    from unibos.kernel.kit import Kit
+
+
+def b64(data: bytes) -> str:
+    """Base64 as the API carries bytes."""
+    return base64.b64encode(data).decode()
+
+
+def tidy(url: str) -> str:
+    """A hub's address as it is kept: https when no scheme is given, no path. Raises Invalid."""
+    parts = urlsplit(url if "://" in url else f"https://{url}")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise Invalid(T("%(url)s is no address of a hub. Write it as https://hub.example.org.", url=url[:100]))
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+class Link:
+    """This node's hubs."""
+
+    def __init__(self, kit: Kit):
+        self._kit, self._tokens = kit, dict[str, tuple[str, float]]()
+
+    @property
+    def seed(self) -> bytes:
+        """The node's own key; it never leaves the device."""
+        return self._kit.secret("node-key", 32)
+
+    def public_key(self) -> bytes:
+        """The public half."""
+        return proof.public_key(self.seed)
+
+    def hubs(self) -> list[Hub]:
+        """The hubs, the one to write to first."""
+        return list(Hub.select().order_by(Hub.priority, Hub.joined_at))
+
+    def hub(self) -> Hub | None:
+        """The hub that is written to, or None while the node stands alone."""
+        return Hub.select().order_by(Hub.priority, Hub.joined_at).first()
+
+    def _post(self, url: str, path: str, data_type: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+        if self._kit.settings["UNIBOS_OFFLINE_MODE"] == "forced":
+            raise Unavailable(T("This node is set to stay offline (UNIBOS_OFFLINE_MODE)."))
+        status, answer = self._kit.http.call("POST", url + path, module="registry", data_type=data_type, destination="hub", json=body,
+                                             headers=headers)
+        if status == 401 or status == 404:
+            raise NotFound(answer.get("detail") or T("The hub does not know this node."))
+        if status == 409:
+            raise Conflict(answer.get("detail") or T("The hub refused: %(status)s.", status=status))
+        if status >= 500:
+            raise Unavailable(answer.get("detail") or T("The hub answers with error %(status)s.", status=status))
+        if status >= 400:
+            raise Invalid(answer.get("detail") or T("The hub refused: %(status)s.", status=status))
+        return answer
+
+    def challenge(self, url: str) -> str:
+        """A challenge of the hub for this node's key."""
+        answer = self._post(url, "/api/v1/nodes/challenge/", "enrol", {"public_key": b64(self.public_key())})
+        return str(answer.get("challenge", ""))
+
+    def join(self, url: str, token: str, about: Mapping[str, Any]) -> Hub:
+        """Enrol at a hub with a one-time token, by this node's own key. Raises Conflict when it has joined already."""
+        url = tidy(url)
+        if Hub.get_or_none(Hub.url == url) is not None:
+            raise Conflict(T("This node has joined %(url)s already.", url=url))
+        challenge = self.challenge(url)
+        signature = proof.sign(self.seed, "enrol", challenge, token)
+        answer = self._post(url, "/api/v1/nodes/enrol/", "enrol", {
+            "token": token, "public_key": b64(self.public_key()), "challenge": challenge, "signature": b64(signature), **about})
+        with self._kit.db.transaction():
+            hub = Hub.create(url=url, node_id=answer["node_id"], org_id=answer["org_id"], priority=Hub.select().count() + 1,
+                             joined_at=self._kit.now(), answered_at=self._kit.now())
+            self._kit.changed("hubs", "link")
+        return hub
+
+    def call(self, hub: Hub, path: str, data_type: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Post as this node; proves the key again when the session has run out. Notes whether the hub answers."""
+        try:
+            try:
+                answer = self._post(hub.url, path, data_type, body, {"Authorization": f"Bearer {self._token(hub)}"})
+            except NotFound:
+                self._tokens.pop(hub.url, None)
+                answer = self._post(hub.url, path, data_type, body, {"Authorization": f"Bearer {self._token(hub)}"})
+        except Exception as error:
+            self._noted(hub, str(getattr(error, "text", error)))
+            raise
+        self._noted(hub, "")
+        return answer
+
+    def _noted(self, hub: Hub, failure: str) -> None:
+        now, was = self._kit.now(), bool(hub.failure)
+        with self._kit.db.transaction():
+            fresh = {"failed_at": now if not was else hub.failed_at} if failure else {"answered_at": now, "failed_at": None}
+            Hub.update(failure=failure[:300], **fresh).where(Hub.url == hub.url).execute()
+            if was != bool(failure):
+                self._kit.changed("hubs", "link", "status")
+
+    def _token(self, hub: Hub) -> str:
+        token, until = self._tokens.get(hub.url, ("", 0.0))
+        if not token or self._kit.clock.monotonic() > until:
+            challenge = self.challenge(hub.url)
+            signature = proof.sign(self.seed, "session", challenge, hub.node_id)
+            answer = self._post(hub.url, "/api/v1/nodes/session/", "enrol",
+                                {"node_id": hub.node_id, "challenge": challenge, "signature": b64(signature)})
+            token = answer["token"]
+            self._tokens[hub.url] = (token, self._kit.clock.monotonic() + float(answer["expires_in"]) * 0.8)
+        return token
+
+
+def status(kit: Kit, services: Mapping[str, Any]) -> Callable[[], dict[str, Any]]:
+    """The hub in the status line."""
+    link = services["link"]
+
+    def report() -> dict[str, Any]:
+        from unibos.panel.shell import say
+
+        hub = link.hub()
+        if hub is None:
+            return {"hub": {"state": "info", "text": say(T("no hub")), "href": "/settings/#hub"}}
+        host = urlsplit(hub.url).netloc
+        if hub.failure:
+            return {"hub": {"state": "warn", "text": say(T("hub %(host)s silent", host=host)), "href": "/settings/#hub"}}
+        return {"hub": {"state": "good", "text": say(T("hub %(host)s", host=host)), "href": "/settings/#hub"}}
+
+    return report
+
+
+def build(kit: Kit, _services: Mapping[str, Any]) -> Link:
+    """The service."""
+    return Link(kit)

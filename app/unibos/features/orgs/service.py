@@ -1,0 +1,138 @@
+"""The verbs of orgs: the device's first organisation, its members, and the claim that gives it an owner."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unibos.features.orgs.models import Member, Organisation
+from unibos.kernel.errors import Conflict, Forbidden
+from unibos.kernel.words import T
+
+if TYPE_CHECKING:
+    from unibos.kernel.kit import Kit
+
+# Crockford's base 32: no letters that look alike on a screen across the room.
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+WRONG_UNTIL_NEW = 10
+ACTIONS = ["read", "write", "delete", "admin"]
+RIGHTS = {"owner": ACTIONS, "admin": ACTIONS, "member": ACTIONS[:3], "viewer": ACTIONS[:1]}
+
+
+def spelled(code: str) -> str:
+    """A typed code as it is compared: upper case, no separators, letters that look alike as one."""
+    table = str.maketrans({"O": "0", "I": "1", "L": "1", "-": "", " ": ""})
+    return code.upper().translate(table)
+
+
+class Orgs:
+    """Organisations of this device."""
+
+    def __init__(self, kit: Kit, identity: Any):
+        self._kit, self._identity, self._claimed = kit, identity, False
+        self._file = Path(kit.data_dir) / "claim-code"
+
+    def home(self) -> Organisation:
+        """The device's first organisation: nameless until it is claimed, so that everything has an owner from the start."""
+        found = Organisation.select().order_by(Organisation.created_at).first()
+        if found is not None:
+            return found
+        with self._kit.db.transaction():
+            again = Organisation.select().order_by(Organisation.created_at).first()
+            if again is not None:
+                return again
+            org_id = self._kit.random.uuid()
+            return self._kit.records.create(Organisation, id=org_id, org_id=org_id, name="", slug=f"home-{org_id[:8]}")
+
+    def home_id(self) -> str:
+        """The id of `home()`."""
+        return self.home().id
+
+    def get(self, org_id: str) -> Organisation | None:
+        """An organisation by id."""
+        return Organisation.get_or_none(Organisation.id == org_id)
+
+    def members(self, org_id: str) -> list[Member]:
+        """Who belongs to an organisation."""
+        return list(Member.select().where(Member.organisation_id == org_id).order_by(Member.joined_at))
+
+    # The claim.
+
+    def claimed(self) -> bool:
+        """Whether the device has an owner; once true it stays so."""
+        if not self._claimed:
+            self._claimed = Organisation.select().where(Organisation.claimed_at.is_null(False)).exists()
+        return self._claimed
+
+    def code(self) -> str:
+        """The claim code, made on first use and kept 0600; empty when the device is claimed."""
+        if self.claimed():
+            return ""
+        try:
+            return self._file.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            return self._new_code()
+
+    def _new_code(self) -> str:
+        symbols = "".join(ALPHABET[b % 32] for b in self._kit.random.bytes(12))
+        code = "-".join((symbols[:4], symbols[4:8], symbols[8:]))
+        fresh = self._file.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_text(code + "\n", encoding="ascii")
+        fresh.replace(self._file)
+        return code
+
+    def check_code(self, code: str, address: str) -> None:
+        """Raise Conflict when there is an owner already, Throttled after five tries a minute, Forbidden for a wrong code.
+        Ten wrong ones make a new code."""
+        if self.claimed():
+            raise Conflict(T("This device has an owner already."))
+        self._identity.throttle(f"claim@{address}")
+        if hmac.compare_digest(spelled(code).encode(), spelled(self.code()).encode()):
+            return
+        try:
+            self._identity.throttle("claim-wrong", limit=WRONG_UNTIL_NEW - 1, window=365 * 86400)
+        except Exception as spent:
+            self._identity.forgive("claim-wrong")
+            self._new_code()
+            raise Forbidden(T("This code was wrong too often: the device shows a new one now.")) from spent
+        raise Forbidden(T("This is not the code that the device shows."))
+
+    def claim(self, code: str, address: str, *, email: str, password: str, name: str, organisation: str = "") -> Any:
+        """Give the device its owner; returns the user. The code is used up. Raises as `check_code`, or Invalid."""
+        self.check_code(code, address)
+        user = self._identity.create(email, password, name)
+        now, home = self._kit.now(), self.home()
+        with self._kit.db.transaction():
+            taken = (Organisation.update(claimed_at=now).where(Organisation.id == home.id, Organisation.claimed_at.is_null()).execute())
+            if not taken:
+                raise Conflict(T("This device has an owner already."))
+            self._kit.records.update(home, name=organisation.strip()[:255] or name, owner_id=user.id, actor_id=user.id)
+            Member.create(id=self._kit.random.uuid(), organisation_id=home.id, user_id=user.id, role="owner", joined_at=now)
+        self._file.unlink(missing_ok=True)
+        self._claimed = True
+        self._identity.forgive(f"claim@{address}", "claim-wrong")
+        return user
+
+    def claims_of(self, user_id: str) -> dict[str, Any]:
+        """The organisation, role and permissions that a token of this person carries (spec section 3)."""
+        row = (Member.select(Member.role, Organisation.id, Organisation.name, Organisation.type, Organisation.enabled_modules)
+               .join(Organisation, on=(Organisation.id == Member.organisation_id)).where(Member.user_id == user_id).dicts().first())
+        if row is None:
+            return {}
+        rights = RIGHTS.get(row["role"], [])
+        modules = {name: rights for name in (row["enabled_modules"] or ["*"])}
+        return {"org": {"id": row["id"], "name": row["name"], "type": row["type"], "role": row["role"]},
+                "permissions": {"is_admin": row["role"] in ("owner", "admin"), "modules": modules, "nodes": {"*": 5 if row["role"] == "owner" else 3}}}
+
+
+def claims(_kit: Kit, services: Mapping[str, Any]) -> Callable[[str], dict[str, Any]]:
+    """What tokens say of a person's organisation."""
+    return services["orgs"].claims_of
+
+
+def build(kit: Kit, services: Mapping[str, Any]) -> Orgs:
+    """The service."""
+    return Orgs(kit, services["identity"])

@@ -1,0 +1,85 @@
+"""The node's side: join a hub, report to it, say goodbye, and prove who this is when called back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from unibos import __version__
+from unibos.kernel.errors import UnibosError
+from unibos.kernel.jobs import Job
+from unibos.kernel.words import T
+from unibos.wire import proof
+
+if TYPE_CHECKING:
+    from unibos.kernel.kit import Kit
+
+
+class Membership:
+    """A node in its hub's registry."""
+
+    def __init__(self, kit: Kit, link: Any, export: Any):
+        self._kit, self._link, self._export = kit, link, export
+
+    def about(self) -> dict[str, Any]:
+        """What this node says of itself."""
+        machine, settings = self._kit.machine(), self._kit.settings
+        url = settings["UNIBOS_PUBLIC_URL"] or f"http://{settings['UNIBOS_HOST']}:{settings['UNIBOS_PORT']}"
+        edge = machine["capabilities"].get("ram_gb", 1) < 0.75
+        return {"hostname": machine["hostname"], "type": "edge" if edge else "standard", "platform": machine["capabilities"].get("platform", ""),
+                "url": url, "version": __version__, "capabilities": machine["capabilities"], "modules": sorted(self._kit.exports)}
+
+    def join(self, url: str, token: str, actor_id: str = "") -> dict[str, Any]:
+        """Join a hub. Joining is the owner's word that this node may enrol and report there, so it is allowed by it."""
+        for data_type in ("enrol", "heartbeat"):
+            self._export.set("registry", data_type, "hub", "allow", actor_id)
+        hub = self._link.join(url, token, self.about())
+        self.report()
+        return {"hub": hub.url, "node_id": hub.node_id, "org_id": hub.org_id}
+
+    def take_provisioned(self) -> str | None:
+        """Join as the file `enrol.json` says ({url, token}), then remove it; it is how images and `make run` hand a node over."""
+        path = self._kit.data_dir / "enrol.json"
+        if not path.exists():
+            return None
+        wanted = json.loads(path.read_text(encoding="utf-8"))
+        if all(hub.url != wanted["url"] for hub in self._link.hubs()):
+            self.join(wanted["url"], wanted["token"], "provisioning")
+        path.unlink()
+        return f"joined {wanted['url']}"
+
+    def report(self) -> str:
+        """One heartbeat to every hub; a silent hub is noted, never an error. Returns a sentence."""
+        metrics = {k: v for k, v in self._kit.machine()["metrics"].items() if k in ("cpu", "memory", "disk", "temperature", "uptime")}
+        metrics["queue"] = Job.select().where(Job.state.in_(("waiting", "handed"))).count()
+        said = []
+        for hub in self._link.hubs():
+            try:
+                self._link.call(hub, "/api/v1/nodes/heartbeat/", "heartbeat", {**self.about(), "metrics": metrics})
+                said.append(f"{hub.url}: reported")
+            except UnibosError as error:
+                said.append(f"{hub.url}: {error.text}")
+        return "; ".join(said) or "no hub"
+
+    def goodbye(self, reason: str) -> None:
+        """Tell every hub that this node goes; nobody waits long for the answer."""
+        for hub in self._link.hubs():
+            try:
+                self._link.call(hub, "/api/v1/nodes/goodbye/", "heartbeat", {"reason": reason})
+            except UnibosError as error:
+                self._kit.log.info("goodbye to %s: %s", hub.url, error.text)
+
+    def identify(self, challenge: str) -> dict[str, str]:
+        """Prove this node's key over a caller's challenge."""
+        from unibos.features.link.service import b64
+
+        return {"public_key": b64(self._link.public_key()), "signature": b64(proof.sign(self._link.seed, "identify", challenge))}
+
+
+def build(kit: Kit, services: Mapping[str, Any]) -> Membership:
+    """The service."""
+    return Membership(kit, services["link"], services["export"])
+
+
+NOT_JOINED = T("This node stands alone. Join a hub to see it from elsewhere.")

@@ -1,0 +1,178 @@
+"""WebSockets: a Connection with one writer and a bounded queue, and the middleware that makes them safe under gevent.
+
+simple-websocket sends with `send()` and no lock, which loses data under gevent; and permessage-deflate costs 100 KiB a
+connection. `Middleware` hands it a socket whose send is a locked `sendall`, and takes the deflate offer away.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flask import g, request
+
+from unibos.kernel import errors
+from unibos.kernel.actors import Actor
+from unibos.kernel.words import T
+
+if TYPE_CHECKING:
+    from unibos.kernel.kit import Kit
+
+PING_SECONDS = 25
+MAX_MESSAGE = 64 * 1024
+QUEUE = 200
+_open: set[Connection] = set()
+
+
+class _LockedSocket:
+    """A socket whose `send` sends everything, one caller at a time."""
+
+    def __init__(self, sock: Any):
+        self._sock, self._lock = sock, threading.Lock()
+
+    def send(self, data: bytes) -> int:
+        with self._lock:
+            self._sock.sendall(data)
+        return len(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+class Middleware:
+    """WSGI middleware for WebSocket upgrades under gunicorn."""
+
+    def __init__(self, app: Any):
+        self.app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
+            environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+            if "gunicorn.socket" in environ:
+                environ["gunicorn.socket"] = _LockedSocket(environ["gunicorn.socket"])
+        return self.app(environ, start_response)
+
+
+class Connection:
+    """One open WebSocket: `send` never blocks; a client that does not read is closed instead of slowing the others."""
+
+    def __init__(self, ws: Any, actor: Actor):
+        self.ws, self.actor = ws, actor
+        self._queue: queue.Queue[str | None] = queue.Queue(QUEUE)
+        self._writer = threading.Thread(target=self._write, daemon=True)
+        self._writer.start()
+        _open.add(self)
+
+    def send(self, message: Mapping[str, Any]) -> bool:
+        """Queue a message; False (and the connection is closed) when the client is too slow."""
+        try:
+            self._queue.put_nowait(json.dumps(message, ensure_ascii=False, separators=(",", ":")))
+            return True
+        except queue.Full:
+            self.close(1013, "too slow")
+            return False
+
+    def receive(self, timeout: float | None = None) -> dict[str, Any] | None:
+        """The next JSON object from the client, or None after `timeout`. Raises ConnectionError when it is gone."""
+        from simple_websocket import ConnectionClosed
+
+        try:
+            data = self.ws.receive(timeout=timeout)
+        except ConnectionClosed as closed:
+            raise ConnectionError from closed
+        if data is None:
+            return None
+        try:
+            value = json.loads(data)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            self.close(1003, "JSON objects only")
+            raise ConnectionError
+        return value
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close with a code; safe to call twice and from any thread."""
+        _open.discard(self)
+        try:
+            self._queue.put_nowait(None)
+        except queue.Full:
+            pass
+        try:
+            self.ws.close(code, reason)
+        except Exception:  # noqa: BLE001 - the other end may be gone in any way; there is nothing left to do
+            pass
+
+    def _write(self) -> None:
+        while (text := self._queue.get()) is not None:
+            try:
+                self.ws.send(text)
+            except Exception:  # noqa: BLE001 - gone; the reader notices by itself
+                return
+
+
+def close_all(code: int = 1001) -> None:
+    """Tell every client that the server goes away."""
+    for connection in list(_open):
+        connection.close(code, "going away")
+
+
+def socket_door(feature: Any, route: Any, kit: Kit, services: Mapping[str, Any], authenticate: Callable[[], Actor],
+                guards: Any, check_host: Callable[[set[str]], None], hosts: set[str]) -> Callable[..., Any]:
+    """The view of a WebSocket route: the same checks as any route, then the handler until the client leaves.
+
+    Without a session the first frame must be {"token": …} (decision 17); a token is never taken from the address.
+    """
+
+    from unibos.kernel.web import Call, check_socket_origin
+
+    def talk(ws: Any, **path: Any) -> None:
+        connection = Connection(ws, g.actor)
+        try:
+            if not connection.actor.may(route.access):
+                first = connection.receive(timeout=10) or {}
+                g.actor = connection.actor = services["identity"].by_token(str(first.get("token", "")))
+                kit.db.release()
+                if not connection.actor.may(route.access):
+                    connection.close(4401, "log in first")
+                    return
+            route.call(Call(kit, services, feature, connection.actor), connection, **path)
+        except ConnectionError:
+            pass
+        finally:
+            connection.close()
+            kit.db.release()
+
+    upgraded = _upgrade(talk)
+
+    def enter(**path: Any) -> Any:
+        check_host(hosts)
+        check_socket_origin()
+        g.actor = authenticate()
+        for guard in guards:
+            if (stopped := guard(route, g.actor)) is not None:
+                return stopped
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            raise errors.Invalid(T("This address takes WebSockets."))
+        kit.db.release()
+        return upgraded(**path)
+
+    return enter
+
+
+def _upgrade(talk: Callable[..., None]) -> Callable[..., Any]:
+    """flask-sock's view over `talk`, without letting it register a route: our door stands in front of the handshake."""
+    from flask_sock import Sock
+
+    class Catch:
+        view: Callable[..., Any]
+
+        def route(self, _path: str, **_options: Any) -> Callable[[Callable[..., Any]], None]:
+            return lambda view: setattr(self, "view", view)
+
+    catch = Catch()
+    Sock().route("", bp=catch)(talk)
+    return catch.view

@@ -1,0 +1,113 @@
+"""Live updates: one listener per web process reads the bus and fans out to the open pages, coalesced per connection."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from unibos import __version__
+from unibos.panel import i18n
+from unibos.panel.shell import shell
+
+if TYPE_CHECKING:
+    from unibos.kernel.kit import Kit
+    from unibos.kernel.sockets import Connection
+
+# Changes and values reach a page at most so often: a page cannot show more, and a phone should not have to.
+INTERVAL = 0.1
+
+
+class Page:
+    """One open page: the topics it shows, and what has gathered for it since it was last told."""
+
+    def __init__(self, connection: Connection, language: str):
+        self.connection, self.language, self.topics = connection, language, frozenset[str]()
+        self.changed: dict[str, None] = {}
+        self.values: dict[str, dict[str, Any]] = {}
+        self.waiting = threading.Event()
+
+
+class Live:
+    """The fan-out. `topics` are words such as `jobs` or `device:ID`; values belong to a topic, too."""
+
+    def __init__(self, kit: Kit):
+        self._kit, self._pages, self._lock = kit, set[Page](), threading.Lock()
+        self._started = False
+
+    def serve(self, connection: Connection) -> None:
+        """Serve one page until it leaves."""
+        page = Page(connection, shell().language)
+        with self._lock:
+            self._pages.add(page)
+            if not self._started:
+                self._started = True
+                threading.Thread(target=self._listen, name="live", daemon=True).start()
+        sender = threading.Thread(target=self._send, args=(page,), daemon=True)
+        sender.start()
+        try:
+            while True:
+                message = connection.receive()
+                if message is None:
+                    continue
+                if message.get("type") == "hello":
+                    topics = message.get("topics")
+                    page.topics = frozenset(str(t)[:100] for t in topics[:100]) if isinstance(topics, list) else frozenset()
+                    connection.send({"type": "ready", "version": __version__, "at": self._kit.now_ms()})
+        finally:
+            with self._lock:
+                self._pages.discard(page)
+            page.waiting.set()
+
+    def count(self) -> int:
+        """How many pages are open on this process."""
+        return len(self._pages)
+
+    def _listen(self) -> None:
+        for item in self._kit.bus.listen(["live"], timeout=60.0):
+            if item is not None:
+                self.spread(item[1])
+
+    def spread(self, message: Mapping[str, Any]) -> None:
+        """Note a bus message for every page that shows its topic."""
+        kind = message.get("type")
+        for page in list(self._pages):
+            if kind == "changed" and message.get("topic") in page.topics:
+                page.changed[message["topic"]] = None
+            elif kind == "values":
+                for value in message.get("values", ()):
+                    if value.get("topic") in page.topics or "values" in page.topics:
+                        page.values[value["key"]] = value
+            elif kind == "toast":
+                page.connection.send(message)
+            if page.changed or page.values:
+                page.waiting.set()
+
+    def _send(self, page: Page) -> None:
+        while page.waiting.wait() and page in self._pages:
+            page.waiting.clear()
+            values, page.values = page.values, {}
+            changed, page.changed = page.changed, {}
+            for value in values.values():
+                page.connection.send({"type": "value", "key": value["key"], "text": said(value, page.language), "at": value["at"]})
+            for topic in changed:
+                if not page.connection.send({"type": "changed", "topic": topic}):
+                    return
+            self._pause()
+
+    @staticmethod
+    def _pause() -> None:
+        threading.Event().wait(INTERVAL)
+
+
+def said(value: Mapping[str, Any], language: str) -> str:
+    """A reading as the page of that language writes it."""
+    text = value.get("text")
+    if text in ("on", "off"):
+        return i18n.catalogue(language).gettext(text)
+    return i18n.number(value.get("number"), 2, language) if value.get("number") is not None else str(text or "–")
+
+
+def build(kit: Kit, _services: Mapping[str, Any]) -> Live:
+    """The service."""
+    return Live(kit)

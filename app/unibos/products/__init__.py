@@ -1,0 +1,1 @@
+"""What people use. Products are strangers to each other."""

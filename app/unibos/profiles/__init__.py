@@ -1,0 +1,1 @@
+"""Processes: a profile reads settings, builds the Kit, lists its features and starts."""

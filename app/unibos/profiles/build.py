@@ -1,0 +1,116 @@
+"""From settings to a Kit: the one place where adapters are chosen and put together."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from unibos.kernel import compose
+from unibos.kernel.kit import Kit
+from unibos.kernel.settings import Settings, load
+from unibos.profiles.lists import BY_ROLE
+
+DATABASE_NUMBER = {"hub": 0, "node": 1}
+
+
+def read_settings(role: str, environment: Mapping[str, str] | None = None) -> Settings:
+    """The effective settings of a process of `role`; raises SettingError."""
+    declared = {s.name: s for features in BY_ROLE.values() for s in compose.settings(features)}
+    return load(declared.values(), role, os.environ if environment is None else environment)
+
+
+def folder(settings: Settings) -> Path:
+    """The role's data directory (not made)."""
+    return Path(settings["UNIBOS_DATA_DIR"]).absolute() / settings.role
+
+
+def redis_address(settings: Settings) -> str:
+    """The Redis address of this role: the one that was set, or the embedded server's socket, a database number per role."""
+    if settings["UNIBOS_REDIS_URL"]:
+        return settings["UNIBOS_REDIS_URL"]
+    from unibos.adapters.redis_server import redis_url, socket_path
+
+    base = Path(settings["UNIBOS_DATA_DIR"]).absolute()
+    return redis_url(socket_path(base, "redis"), DATABASE_NUMBER.get(settings.role, 2))
+
+
+def control_socket(settings: Settings) -> Path:
+    """Where the web process listens for the owner's console."""
+    from unibos.adapters.redis_server import socket_path
+
+    return socket_path(Path(settings["UNIBOS_DATA_DIR"]).absolute(), f"{settings.role}-control")
+
+
+def start_logging(settings: Settings) -> logging.Logger:
+    """Log to standard error, one line an event."""
+    level = settings["UNIBOS_LOG_LEVEL"].upper()
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname).1s %(message)s", force=True)
+    for noisy in ("rq", "gunicorn", "urllib3", "peewee"):
+        logging.getLogger(noisy).setLevel("WARNING")
+    return logging.getLogger("unibos")
+
+
+class Machine:
+    """Name, equipment and load of this machine; the load is measured at most every two seconds."""
+
+    def __init__(self, data_dir: Path):
+        self._folder, self._at, self._metrics, self._has = data_dir, 0.0, dict[str, Any](), dict[str, Any]()
+
+    def __call__(self) -> dict[str, Any]:
+        """{hostname, capabilities, metrics}."""
+        from unibos.adapters import system
+
+        if time.monotonic() - self._at > 2:
+            self._at, self._metrics = time.monotonic(), system.metrics(self._folder)
+        self._has = self._has or system.capabilities()
+        return {"hostname": system.hostname(), "capabilities": self._has, "metrics": self._metrics}
+
+
+def build_kit(settings: Settings) -> Kit:
+    """The real Kit of a process; binds the database. Nothing is asked of any server yet."""
+    from unibos.adapters.database import Database
+    from unibos.adapters.files import FileStore
+    from unibos.adapters.http import GatedHttp
+    from unibos.adapters.queue import RqQueue
+    from unibos.adapters.redisbus import RedisBus
+    from unibos.adapters.series import open_series
+    from unibos.adapters.system import KeyFiles, SystemClock, SystemRandom, data_directory
+
+    role = settings.role
+    data_dir = data_directory(Path(settings["UNIBOS_DATA_DIR"]), role)
+    development = settings["UNIBOS_DEPLOYMENT_TYPE"] == "development"
+    url, redis = settings["UNIBOS_DATABASE_URL"], redis_address(settings)
+    kit = Kit(role=role, settings=settings, data_dir=data_dir, clock=SystemClock(data_dir / "clock-offset" if development else None),
+              random=SystemRandom(), db=Database(url, data_dir / "unibos.sqlite").bind(), secret=KeyFiles(data_dir / "keys"),
+              bus=RedisBus(redis, f"unibos:{role}:"), queue=RqQueue(redis, f"{role}:"), files=FileStore(data_dir / "files"),
+              series=open_series(url or data_dir / "readings.sqlite"), log=start_logging(settings), machine=Machine(data_dir))
+    kit.http = GatedHttp(lambda: kit.gate)
+    return kit
+
+
+def build_broker(settings: Settings) -> Any:
+    """The agent's connection to the broker: the one of UNIBOS_MQTT_URL, or the embedded one if it was prepared; else None."""
+    from urllib.parse import unquote, urlsplit
+
+    from unibos.adapters.mqtt import MqttBroker
+
+    if settings["UNIBOS_MQTT_URL"]:
+        url = urlsplit(settings["UNIBOS_MQTT_URL"])
+        return MqttBroker(url.hostname or "localhost", url.port or 1883, unquote(url.username or ""), unquote(url.password or ""), "unibos-agent")
+    from unibos.adapters.mosquitto import AGENT
+
+    password = Path(settings["UNIBOS_DATA_DIR"]).absolute() / "mosquitto" / "agent-password"
+    if not password.exists():
+        return None
+    return MqttBroker("127.0.0.1", settings["UNIBOS_MQTT_PORT"], AGENT, lambda: password.read_text().strip(), "unibos-agent")
+
+
+def compose_all(role: str) -> tuple[Kit, dict[str, Any]]:
+    """Kit and services of a process of `role`."""
+    kit = build_kit(read_settings(role))
+    return kit, compose.services(BY_ROLE[role], kit)
