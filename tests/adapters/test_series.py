@@ -6,15 +6,17 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.postgres import Postgres
 from unibos.adapters.memory.series import MemorySeries
 from unibos.adapters.series import DAY, FIVE, HOUR, WIDTHS, open_series, window
-from unibos.kernel.errors import Invalid, Unavailable
+from unibos.kernel.errors import Invalid, Unavailable, UnibosError
 from unibos.kernel.ports import Point
+
+from tests.postgres import Postgres
 
 T0 = 1_700_000_000_000 // (24 * HOUR) * 24 * HOUR
 KINDS = ["memory", "sqlite", "postgresql"]
@@ -24,7 +26,7 @@ def fresh(kind, tmp_path, **keep):
     if kind == "memory":
         keep.pop("step", None)
         return MemorySeries(**keep)
-    series = open_series(tmp_path / "sub" / f"{random.getrandbits(60)}.sqlite" if kind == "sqlite" else Postgres.shared().create_database(), **keep)
+    series = open_series(tmp_path / "sub/readings.sqlite" if kind == "sqlite" else Postgres.shared().create_database(), **keep)
     series.migrate()
     return series
 
@@ -139,7 +141,8 @@ def test_a_clock_that_ran_ahead_spoils_nothing_that_comes_after(kind, tmp_path):
     series.close()
 
 
-@given(st.integers(0, 10**13), st.integers(1, 10**12), st.integers(1, 2000), st.integers(0, 10**16), st.integers(0, 10**10).map(lambda n: n * FIVE))
+@given(st.integers(0, 10**13), st.integers(1, 10**12), st.integers(1, 2000), st.integers(0, 10**16),
+       st.integers(0, 10**10).map(lambda n: n * FIVE))
 def test_a_window_fits(start, span, most, raw_from, five_from):
     width, low, high = window(start, start + span, most, raw_from, five_from)
     assert low <= start < start + span <= high
@@ -156,8 +159,8 @@ def test_a_window_fits(start, span, most, raw_from, five_from):
 # -- the real ones against the model ---------------------------------------------------------------------------------------
 
 KEYS = ["a", "b", "ç"]
-reading = st.tuples(st.sampled_from(KEYS), st.integers(0, 12 * HOUR).map(lambda ms: T0 + ms) | st.integers(0, 3).map(lambda ms: T0 + HOUR + ms),
-                    st.none() | st.integers(-100, 100).map(float), st.none() | st.just("x"))
+moment = st.integers(0, 12 * HOUR).map(lambda ms: T0 + ms) | st.integers(0, 3).map(lambda ms: T0 + HOUR + ms)
+reading = st.tuples(st.sampled_from(KEYS), moment, st.none() | st.integers(-100, 100).map(float), st.none() | st.just("x"))
 step = st.one_of(st.tuples(st.just("append"), st.lists(reading, max_size=30)), st.tuples(st.just("roll"), st.integers(0, 30 * HOUR)))
 
 
@@ -176,8 +179,8 @@ def test_agrees_with_the_model(kind, tmp_path):
     shared = fresh(kind, tmp_path, raw=3600, five=4 * 3600, hour=8 * 3600, step=5)
 
     @settings(max_examples=60 if kind == "sqlite" else 30, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(st.lists(step, min_size=1, max_size=8), st.lists(st.tuples(st.integers(0, 12 * HOUR), st.integers(1, 12 * HOUR), st.integers(1, 300)),
-                                                            max_size=3))
+    @given(st.lists(step, min_size=1, max_size=8),
+           st.lists(st.tuples(st.integers(0, 12 * HOUR), st.integers(1, 12 * HOUR), st.integers(1, 300)), max_size=3))
     def check(steps, probe):
         with shared._write() as db:
             for table in ("key", "raw", "five", "hour"):
@@ -208,7 +211,7 @@ def test_several_threads_write_while_one_rolls(kind, tmp_path):
     def guarded(work):
         try:
             work()
-        except Exception as error:
+        except UnibosError as error:  # another one is an error of its own, for warnings are errors
             failures.append(error)
 
     def write(n):
@@ -241,6 +244,13 @@ def child(code, *arguments):
                             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
 
 
+@contextmanager
+def opened(path, **keep):
+    series = open_series(path, **keep)
+    yield series
+    series.close()
+
+
 WRITER = """
 import sys
 from unibos.adapters.series import open_series
@@ -253,7 +263,7 @@ for batch in range(10**9):
 
 def test_nothing_acknowledged_is_lost_by_kill_9_of_one_of_two_writers(tmp_path):
     path = tmp_path / "readings.sqlite"
-    with child(WRITER, path, T0) as process, open_series_closed(path) as other:
+    with child(WRITER, path, T0) as process, opened(path) as other:
         said = -1
         for line in process.stdout:
             said = int(line)
@@ -262,22 +272,11 @@ def test_nothing_acknowledged_is_lost_by_kill_9_of_one_of_two_writers(tmp_path):
                 break
         process.send_signal(signal.SIGKILL)
         said = max([said, *(int(line) for line in process.stdout.read().split("\n")[:-1])])
-    with open_series_closed(path) as series:
+    with opened(path) as series:
         rows = series.rows("k", T0, T0 + 10**9, 10**9)
         assert len(rows) in ((said + 1) * 100, (said + 2) * 100), "each batch is there whole, the last one perhaps unsaid"
         assert [at for at, _value, _text in rows] == [T0 + n // 100 * 1000 + n % 100 for n in range(len(rows))]
         assert len(series.rows("other", T0, T0 + 10**9, 10**9)) == 41
-
-
-class open_series_closed:  # noqa: N801 - reads like a function
-    def __init__(self, path, **keep):
-        self.series = open_series(path, **keep)
-
-    def __enter__(self):
-        return self.series
-
-    def __exit__(self, *_error):
-        self.series.close()
 
 
 KILLED = """
@@ -323,19 +322,19 @@ def test_a_roll_killed_again_and_again_counts_each_reading_once(tmp_path, stride
     now = T0 + 12 * HOUR
     model.append(rows)
     model.roll(now)
-    with open_series_closed(path, **keep) as series:
+    with opened(path, **keep) as series:
         series.append(rows)
     with child(KILLED, stride, path, now) as process:
         killed = int(process.stdout.read())
     assert killed > 5
-    with open_series_closed(path, **keep) as series:
+    with opened(path, **keep) as series:
         same(series, model, [])
 
 
 # -- what is only so of one of them -----------------------------------------------------------------------------------------
 
 def test_the_dashboard_is_one_indexed_query(tmp_path):
-    with open_series_closed(tmp_path / "r.sqlite") as series:
+    with opened(tmp_path / "r.sqlite") as series:
         series.migrate()
         with series._read() as db:
             plan = " ".join(row[-1] for row in db.all("EXPLAIN QUERY PLAN SELECT name, at FROM series_key WHERE name IN "
@@ -345,11 +344,11 @@ def test_the_dashboard_is_one_indexed_query(tmp_path):
 
 def test_the_file_shrinks_after_forgetting(tmp_path):
     path = tmp_path / "r.sqlite"
-    with open_series_closed(path) as series:
+    with opened(path) as series:
         series.append([number(T0 + i * 1000) for i in range(20_000)])
         series.roll(T0)
     before = path.stat().st_size
-    with open_series_closed(path) as series:
+    with opened(path) as series:
         series.roll(T0 + 30 * DAY * 1000)
     assert path.stat().st_size < before / 4
 
@@ -361,7 +360,7 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path):
 
 
 def test_a_file_held_by_another_writer_is_said(tmp_path):
-    with open_series_closed(tmp_path / "r.sqlite") as one, open_series_closed(tmp_path / "r.sqlite") as two:
+    with opened(tmp_path / "r.sqlite") as one, opened(tmp_path / "r.sqlite") as two:
         one.append([number(T0)])
         two.append([number(T0 + 1)])
         with two._pool.taken() as connection:

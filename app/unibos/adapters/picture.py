@@ -108,6 +108,6 @@ def main(arguments: list[str]) -> None:
             answer["error"] = error.args[0]
         except MemoryError:
             answer["error"] = "memory"
-        except (OSError, SyntaxError, ValueError, EOFError, OverflowError, TypeError, ZeroDivisionError, IndexError, KeyError, RuntimeError):
+        except (OSError, SyntaxError, ValueError, EOFError, ArithmeticError, TypeError, LookupError, RuntimeError):
             answer["error"] = "broken"  # Pillow's readers raise all of these for damaged files
     sys.stdout.write(json.dumps(answer))

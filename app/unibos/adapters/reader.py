@@ -27,7 +27,7 @@ from unibos.kernel.words import T, Text
 
 PAGES = 2000
 PIXELS = 100_000_000
-CHARACTERS = 1_000_000
+CHARACTERS = 300_000
 MEMORY = 1 << 30
 OUTPUT = 256 << 20
 STALE = 3600.0
@@ -182,14 +182,16 @@ class SubprocessReader:
         return (height, width) if turned in ("90", "270") else (width, height)
 
     def _draw(self, directory: Path, path: Path, page: int, how: list[str]) -> None:
-        self._run(directory, ["pdftoppm", *how, "-png", "-singlefile", "-f", str(page), "-l", str(page), str(path), str(directory / "page")])
+        which = ["-f", str(page), "-l", str(page), str(path), str(directory / "page")]
+        self._run(directory, ["pdftoppm", *how, "-png", "-singlefile", *which])
         if not (directory / "page.png").exists():
             raise Invalid(_DAMAGED)
 
     def _picture(self, directory: Path, verb: str, source: Path, kind: str, *, page: int = 1, target: Path = Path("-"),
                  size: int = 0) -> dict[str, int]:
         if not find_spec("PIL"):
-            raise Unavailable(T("Pictures cannot be read because Pillow is absent: install the package %(package)s.", package="python3-pil"))
+            raise Unavailable(T("Pictures cannot be read because Pillow is absent: install the package %(package)s.",
+                                package="python3-pil"))
         here = json.dumps([entry or os.getcwd() for entry in sys.path])
         said = self._run(directory, [sys.executable, "-I", "-c", _PICTURE, here, verb, str(source), kind, str(page), str(target),
                                      str(size), str(PIXELS)])

@@ -308,7 +308,7 @@ def build_app(routes: Sequence[tuple[Feature, Route]], kit: Kit, services: Mappi
     for feature, route in routes:
         if route.method == "WS":
             app.add_url_rule(route.path, route.name, socket_door(feature, route, kit, services, authenticate, guards, _check_host, hosts),
-                             methods=["GET"], strict_slashes=False)
+                             methods=["GET"], strict_slashes=False, websocket=True)
         else:
             app.add_url_rule(route.path, route.name, door(feature, route), methods=[route.method], strict_slashes=False)
     return app

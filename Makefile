@@ -1,0 +1,54 @@
+# `make run` and `make test` set up what they need; both can be called again at any time.
+PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3.12),$(shell command -v python3.13),python3)
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
+
+.PHONY: run test test-all test-ha bench lint lock clean setup setup-dev
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run       hub, node, workers, Redis and broker in the foreground"
+	@echo "make test      everything once (at most 10 minutes)"
+	@echo "make test-all  the wider suite"
+	@echo "make lint      ruff, import contracts, parse of every .nix file"
+	@echo "make bench     measure, and write bench/results"
+	@echo "make lock      resolve the dependencies anew"
+
+$(VENV)/.run: pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --require-hashes --no-deps -r requirements.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.lock
+	$(PIP) install --quiet --require-hashes --no-deps -r requirements-dev.lock
+	@touch $@
+
+setup: $(VENV)/.run
+	@sh scripts/system-packages run
+
+setup-dev: $(VENV)/.dev
+	@sh scripts/system-packages test
+
+run: setup
+	@exec $(BIN)/unibos-dev run
+
+test: setup-dev
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: setup-dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check app tests bench
+	$(BIN)/lint-imports --no-cache
+
+bench: setup-dev
+	$(BIN)/python -m bench
+
+lock: $(VENV)/.dev
+	sh scripts/lock $(BIN)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info app/*.egg-info
