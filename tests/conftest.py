@@ -1,1 +1,123 @@
-"""What all tests share: a kit with a hand-moved clock on a fresh database, and the people Ada, Bo and Cy."""
+"""What all tests share: a kit with a hand-moved clock on a fresh database of either kind, and the services over it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from unibos.kernel import compose
+from unibos.kernel.kit import Kit
+from unibos.kernel.settings import load
+from unibos.profiles.lists import BY_ROLE
+
+PASSWORD = "four unrelated words"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[object]:
+    """A throwaway PostgreSQL, or the one of UNIBOS_TEST_POSTGRES_URL."""
+    from tests.postgres import Postgres
+
+    server = Postgres()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Empty for SQLite, or the address of a fresh PostgreSQL database: what uses it runs on both."""
+    if request.param == "sqlite":
+        return ""
+    return request.getfixturevalue("postgres_server").create_database()
+
+
+def build(role: str, folder: Path, url: str = "", **environment: str) -> SimpleNamespace:
+    """Kit and services of `role` on the fakes, with a migrated database."""
+    from unibos.adapters.database import Database
+    from unibos.adapters.memory.bus import MemoryBus
+    from unibos.adapters.memory.files import MemoryStore
+    from unibos.adapters.memory.queue import MemoryQueue
+    from unibos.adapters.memory.series import MemorySeries
+    from unibos.adapters.memory.system import CountedRandom, HandClock, MemoryKeys
+
+    features = BY_ROLE[role]
+    declared = {s.name: s for some in BY_ROLE.values() for s in compose.settings(some)}
+    settings = load(declared.values(), role, {"UNIBOS_DATA_DIR": str(folder), **environment})
+    db = Database(url, folder / f"{role}.sqlite").bind()
+    compose.migrate(features, db.peewee)
+    clock = HandClock()
+    metrics = {"cpu": 5.0, "memory": 20.0, "disk": 30.0, "temperature": None, "uptime": 60.0, "disk_free": 1e9, "disk_total": 2e9}
+    kit = Kit(role=role, settings=settings, data_dir=folder, clock=clock, random=CountedRandom(), db=db, secret=MemoryKeys(), bus=MemoryBus(),
+              queue=MemoryQueue(), files=MemoryStore(), series=MemorySeries(),
+              machine=lambda: {"hostname": "box", "capabilities": {"cpu_cores": 2, "ram_gb": 4.0, "platform": "linux"}, "metrics": metrics})
+    services = compose.services(features, kit)
+    return SimpleNamespace(kit=kit, services=services, clock=clock, features=features, db=db, metrics=metrics)
+
+
+def close(built: SimpleNamespace) -> None:
+    """Let go of the database."""
+    built.db.release()
+    if hasattr(built.db.peewee, "close_all"):
+        built.db.peewee.close_all()
+
+
+@pytest.fixture
+def node(tmp_path: Path, database_url: str) -> Iterator[SimpleNamespace]:
+    """A node's kit and services, once per kind of database."""
+    built = build("node", tmp_path, database_url)
+    yield built
+    close(built)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, database_url: str) -> Iterator[SimpleNamespace]:
+    """A hub's kit and services, once per kind of database."""
+    built = build("hub", tmp_path, database_url)
+    yield built
+    close(built)
+
+
+@pytest.fixture
+def node_web(tmp_path: Path) -> Iterator[SimpleNamespace]:
+    """A node with its web application on SQLite; `client` is Flask's."""
+    yield from _web("node", tmp_path)
+
+
+@pytest.fixture
+def hub_web(tmp_path: Path) -> Iterator[SimpleNamespace]:
+    """A hub with its web application on SQLite."""
+    yield from _web("hub", tmp_path)
+
+
+def _web(role: str, folder: Path) -> Iterator[SimpleNamespace]:
+    from unibos.kernel.web import build_app
+    from unibos.panel.shell import Shell
+
+    built = build(role, folder)
+    authenticate = next(f.load(f.authenticate)(built.kit, built.services) for f in built.features if f.authenticate)
+    built.app = build_app(compose.routes(built.features), built.kit, built.services, hostname="box", authenticate=authenticate,
+                          guards=built.kit.gather("guards"), shell=Shell(built.features, compose.navigation(built.features)))
+    built.client = built.app.test_client()
+    yield built
+    close(built)
+
+
+def claim(built: SimpleNamespace) -> str:
+    """Make Ada the owner through the API; returns her token."""
+    answer = built.client.post("/api/v1/claim", json={"code": built.services["orgs"].code(), "email": "ada@example.org", "password": PASSWORD,
+                                                      "name": "Ada"})
+    assert answer.status_code == 201, answer.text
+    return answer.json["token"]
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine reaches a test."""
+    for name in list(os.environ):
+        if name.startswith(("UNIBOS_", "HUB_", "WORKER_")) and not name.startswith("UNIBOS_TEST_"):
+            monkeypatch.delenv(name)

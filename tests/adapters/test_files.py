@@ -207,6 +207,33 @@ def test_opening_another_store_leaves_a_put_under_way_alone(tmp_path, writer):
     assert store.used(A) == 11
 
 
+KILLED = """
+import io, os, signal, sys
+from pathlib import Path
+from unibos.adapters import files
+
+store = files.FileStore(Path(sys.argv[1]), reserve=0)
+kept = store.put(io.BytesIO(b"kept"), org_id=sys.argv[2], limit=100)[0]
+sync = files._sync
+files._sync = lambda directory: os.kill(os.getpid(), signal.SIGKILL) if len(directory.name) == 2 and gone(directory) else sync(directory)
+if sys.argv[3] == "put":
+    gone = lambda directory: any(directory.glob("?" * 64))
+    store.put(io.BytesIO(b"killed"), org_id=sys.argv[2], limit=100)
+else:
+    gone = lambda directory: not any(directory.glob("?" * 64))
+    store.delete(kept, org_id=sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize(("verb", "left"), [("put", 10), ("delete", 0)])
+def test_kill_9_between_a_change_and_its_count_spoils_no_count(tmp_path, verb, left):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), A, verb], check=False,
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.returncode == -signal.SIGKILL
+    assert sum(path.stat().st_size for path in files_below(tmp_path)) == left, "the file itself was changed"
+    assert FileStore(tmp_path, reserve=0).used(A) == left
+
+
 FULL = """
 import io, subprocess, sys
 from pathlib import Path

@@ -57,7 +57,7 @@ _OTHERS = {
     "hum_state_tpl": "target_humidity_state_template", "img_e": "image_encoding", "lrst_t": "last_reset_topic",
     "lrst_val_tpl": "last_reset_value_template", "max_hum": "max_humidity", "min_hum": "min_humidity", "pos": "reports_position",
     "pos_clsd": "position_closed", "pos_open": "position_open", "pr_modes": "preset_modes", "ptrn": "pattern", "rel_s": "release_summary",
-    "rel_u": "release_url", "send_if_off": "send_if_off", "spd_rng_max": "speed_range_max", "spd_rng_min": "speed_range_min",
+    "rel_u": "release_url", "spd_rng_max": "speed_range_max", "spd_rng_min": "speed_range_min",
     "spds": "speeds", "src_type": "source_type", "stype": "subtype", "sup_dur": "support_duration", "sup_feat": "supported_features",
     "sup_vol": "support_volume_set", "swing_h_modes": "swing_horizontal_modes", "temp_unit": "temperature_unit",
     "tilt_clsd_val": "tilt_closed_value", "tilt_inv_stat": "tilt_invert_state", "tilt_opnd_val": "tilt_opened_value",

@@ -35,7 +35,8 @@ class ExportControl:
         with self._kit.db.transaction():
             joined = (ExportLog.update(records=ExportLog.records + records, size=ExportLog.size + size)
                       .where(ExportLog.at > now - dt.timedelta(minutes=1), ExportLog.module == module, ExportLog.data_type == data_type,
-                             ExportLog.destination == destination, ExportLog.allowed == verdict.allowed, ExportLog.actor == actor)
+                             ExportLog.destination == destination, ExportLog.allowed == verdict.allowed, ExportLog.actor == actor,
+                             ExportLog.why == str(verdict.why)[:300])
                       .execute())
             if not joined:
                 ExportLog.create(at=now, module=module, data_type=data_type, destination=destination, records=records, size=size,
