@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-
 from unibos.kernel import compose
 from unibos.kernel.kit import Kit
 from unibos.kernel.settings import load

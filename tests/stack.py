@@ -179,4 +179,5 @@ class Stack:
         """Publish with mosquitto_pub at QoS 1."""
         text = payload if isinstance(payload, bytes) else payload.encode()
         subprocess.run(["mosquitto_pub", "-h", credential["host"], "-p", str(credential["port"]), "-u", credential["username"], "-P",
-                        credential["password"], "-q", "1", "-t", topic, "-s", *(["-r"] if retain else [])], input=text, check=True, timeout=20)
+                        credential["password"], "-q", "1", "-t", topic, "-s" if text else "-n", *(["-r"] if retain else [])], input=text,
+                       check=True, timeout=20)

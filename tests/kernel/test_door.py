@@ -1,11 +1,11 @@
 """The one door in front of every route: host, origin, CSRF, access, input, errors; and the table of who may."""
 
 import pytest
-
-from tests.conftest import PASSWORD, claim
 from unibos.kernel.actors import ACCESS, Actor
 from unibos.kernel.compose import routes
 from unibos.profiles.lists import BY_ROLE
+
+from tests.conftest import PASSWORD, claim
 
 
 def logged_in(web, **headers):

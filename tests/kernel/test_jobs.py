@@ -3,7 +3,6 @@
 import datetime as dt
 
 import pytest
-
 from unibos.kernel.errors import Conflict, Invalid, Unavailable
 from unibos.kernel.feature import JobType
 from unibos.kernel.jobs import Cancelled, Job, Jobs, backoff, unsaid

@@ -3,7 +3,6 @@
 import datetime as dt
 
 import pytest
-
 from unibos.features.orgs.models import Organisation
 from unibos.kernel.records import Change, format_stamp
 

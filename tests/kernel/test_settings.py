@@ -1,7 +1,6 @@
 """Settings: sources, roles, secrets, and refusal of what is unknown or malformed."""
 
 import pytest
-
 from unibos.kernel.errors import SettingError
 from unibos.kernel.settings import KERNEL_SETTINGS, Setting, load
 from unibos.kernel.words import T

@@ -249,7 +249,7 @@ class Jobs:
             return "lost"
         except UnibosError as error:
             return self._failed(job, error.text, error.retry)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a task does must end as a failed job, not as a dead worker
             self._kit.log.error("job %s (%s) broke: %s", job.id, job.type, traceback.format_exc())
             return self._failed(job, T("The work broke off (%(kind)s); the log of the worker has the details.",
                                        kind=type(error).__name__), kind is not None and kind.idempotent)

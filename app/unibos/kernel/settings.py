@@ -175,8 +175,9 @@ def known_names(settings: Iterable[Setting]) -> set[str]:
 
 def _refuse_unknown(name: str, known: set[str], source: str) -> None:
     near = difflib.get_close_matches(name, known, 1, 0.6)
-    hint = T(" Did you mean %(near)s?", near=near[0]) if near else T("")
-    raise SettingError(T("There is no setting %(name)s (in %(source)s).%(hint)s", name=name, source=source, hint=hint))
+    if near:
+        raise SettingError(T("There is no setting %(name)s (in %(source)s). Did you mean %(near)s?", name=name, source=source, near=near[0]))
+    raise SettingError(T("There is no setting %(name)s (in %(source)s).", name=name, source=source))
 
 
 def _read_secret(path: str, name: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-
-
 from unibos.features.registry.cli import nodes, status
 
 __all__ = ["nodes", "status"]

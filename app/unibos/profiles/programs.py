@@ -31,7 +31,7 @@ _OWN: dict[str, dict[str, tuple[str, str]]] = {
     "unibos-manager": {"status": ("Say how the hub and its nodes are.", "unibos.profiles.manager:status"),
                        "nodes": ("List the nodes of the hub.", "unibos.profiles.manager:nodes")},
 }
-_TITLES = {"unibos-dev": "Tools for developers of UNIBOS.", "unibos": "The command line of a node.",
+TITLES = {"unibos-dev": "Tools for developers of UNIBOS.", "unibos": "The command line of a node.",
            "unibos-hub": "The command line of a hub.", "unibos-worker": "Run and look at workers.",
            "unibos-manager": "Look after a fleet."}
 _ROLE = {"unibos-hub": "hub", "unibos-manager": "hub"}
@@ -44,7 +44,8 @@ def _load(code: str) -> click.Command:
     return getattr(importlib.import_module(module), attribute)
 
 
-def _table(program: str) -> dict[str, tuple[str, Callable[[], click.Command]]]:
+def table_of(program: str) -> dict[str, tuple[str, Callable[[], click.Command]]]:
+    """The commands of a program: name -> (help, loader)."""
     from unibos.kernel import compose
     from unibos.profiles.lists import BY_ROLE
 
@@ -81,7 +82,7 @@ class LazyContext(Context):
 
 
 def _program(name: str) -> click.Group:
-    group = LazyGroup(name, help=_TITLES[name], table=_table(name), context_settings={"help_option_names": ["-h", "--help"]})
+    group = LazyGroup(name, help=TITLES[name], table=table_of(name), context_settings={"help_option_names": ["-h", "--help"]})
     group = version_option(name)(group)
     original = group.invoke
 

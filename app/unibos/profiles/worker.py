@@ -7,7 +7,6 @@ import sys
 import threading
 from typing import Any
 
-
 _here: dict[str, Any] = {}
 
 
@@ -69,9 +68,8 @@ def main(role: str, queue: str) -> None:
 
 
 if __name__ == "__main__":
-    from unibos.profiles.programs import guarded
-
     # RQ imports the trampoline by its name; this process must be that module.
     import unibos.profiles.worker as itself
+    from unibos.profiles.programs import guarded
 
     guarded("unibos-worker", lambda: itself.main(sys.argv[1], sys.argv[2]))

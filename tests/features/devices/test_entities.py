@@ -8,7 +8,6 @@ import unicodedata
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from unibos.features.devices.entities import (
     NOTHING,
     Availability,
@@ -165,7 +164,8 @@ def test_identity_is_the_first_identifier_or_connection():
 
 
 @pytest.mark.parametrize(("topic", "good"), [
-    ("a", True), ("a/b c/ü", True), ("/", True), ("", False), ("a/+", False), ("a#", False), ("$SYS/x", False), ("a\x00", False), ("a\nb", False),
+    ("a", True), ("a/b c/ü", True), ("/", True), ("", False), ("a/+", False), ("a#", False), ("$SYS/x", False), ("a\x00", False), ("a\nb",
+    False),
     ("a\x9fb", False), ("\ud800", False), ("x" * 512, True), ("x" * 513, False), ("ü" * 257, False), (None, False), (7, False),
 ])
 def test_valid_topic(topic, good):
@@ -173,7 +173,8 @@ def test_valid_topic(topic, good):
 
 
 @pytest.mark.parametrize(("topic_filter", "good"), [
-    ("#", True), ("+", True), ("a/+/#", True), ("a/b", True), ("/", True), ("", False), ("a#", False), ("a/#/b", False), ("a+/b", False), ("a/+b", False),
+    ("#", True), ("+", True), ("a/+/#", True), ("a/b", True), ("/", True), ("", False), ("a#", False), ("a/#/b", False), ("a+/b", False),
+    ("a/+b", False),
 ])
 def test_valid_filter(topic_filter, good):
     assert valid_filter(topic_filter) is good
@@ -182,7 +183,8 @@ def test_valid_filter(topic_filter, good):
 @pytest.mark.parametrize(("topic_filter", "topic", "expected"), [
     ("a/b", "a/b", True), ("a/b", "a/b/c", False), ("a/+", "a/b", True), ("a/+", "a", False), ("a/+", "a/", True), ("+/+", "/x", True),
     ("a/#", "a", True), ("a/#", "a/b/c", True), ("a/#", "ab", False), ("#", "a/b", True), ("#", "$SYS/x", False), ("+/x", "$SYS/x", False),
-    ("$SYS/#", "$SYS/x", True), ("a/+/c", "a/b/c", True), ("a/+/c", "a/b/d", False), ("a", "A", False), ("a/#", "a/+", False), ("a#", "a", False),
+    ("$SYS/#", "$SYS/x", True), ("a/+/c", "a/b/c", True), ("a/+/c", "a/b/d", False), ("a", "A", False), ("a/#", "a/+", False), ("a#", "a",
+    False),
 ])
 def test_topic_matches(topic_filter, topic, expected):
     assert topic_matches(topic_filter, topic) is expected
@@ -190,7 +192,8 @@ def test_topic_matches(topic_filter, topic, expected):
 
 @pytest.mark.parametrize(("outer", "inner", "expected"), [
     ("#", "#", True), ("#", "a/+", True), ("a/#", "a/#", True), ("a/#", "a/+/c", True), ("a/#", "a", True), ("a/#", "#", False),
-    ("a/+", "a/+", True), ("a/+", "a/#", False), ("+/b", "a/b", True), ("a/b", "a/+", False), ("a/+/#", "a/#", False), ("a/+", "a/b/c", False),
+    ("a/+", "a/+", True), ("a/+", "a/#", False), ("+/b", "a/b", True), ("a/b", "a/+", False), ("a/+/#", "a/#", False), ("a/+", "a/b/c",
+    False),
     ("a/b/c", "a/b", False), ("#", "$SYS/#", False), ("a/#/b", "a", False), ("a", "a+", False),
 ])
 def test_filter_covers(outer, inner, expected):
@@ -209,9 +212,11 @@ def test_what_a_filter_covers_it_delivers(outer, inner, topic):
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.sampled_from(["sensor", "binary_sensor", "switch", "number", "light"]), st.sampled_from([None, "{{ value_json.a }}", "{{ value | float }}"]),
+@given(st.sampled_from(["sensor", "binary_sensor", "switch", "number", "light"]), st.sampled_from([None, "{{ value_json.a }}",
+    "{{ value | float }}"]),
        st.sampled_from(["plain", "json"]), st.binary(max_size=60) | st.dictionaries(
-           st.sampled_from(["a", "state", "brightness"]), st.one_of(st.none(), st.booleans(), st.floats(), st.text(max_size=9), st.lists(st.none())),
+           st.sampled_from(["a", "state", "brightness"]), st.one_of(st.none(), st.booleans(), st.floats(), st.text(max_size=9),
+               st.lists(st.none())),
        ).map(lambda data: json.dumps(data).encode()))
 def test_no_message_breaks_reading(component, template, style, payload):
     entity = make(component, template=template, style=style if component == "light" else "plain", brightness=Brightness())

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from unibos.features.devices.abbreviations import ABBREVIATIONS, DEVICE
 from unibos.features.devices.entities import Availability, Discovered, Reading, encode_command, read_availability, read_state, topics
 from unibos.features.devices.homeassistant import parse_config, parse_topic
@@ -42,7 +41,8 @@ def refused(call) -> str:
     ("homeassistant/sensor/t/config", ("sensor", None, "t")), ("homeassistant/sensor/node_1/t-2/config", ("sensor", "node_1", "t-2")),
     ("homeassistant/device/a1/config", ("device", None, "a1")), ("homeassistant/status", None), ("homeassistant/sensor/config", None),
     ("homeassistant/sensor/a/b/c/config", None), ("homeassistant/sensor/a b/config", None), ("homeassistant/sensor/ä/config", None),
-    ("homeassistant/sensor/a/config\n", None), ("homeassistant/sensor/a/state", None), ("ha/sensor/a/config", None), ("homeassistant//a/config", None),
+    ("homeassistant/sensor/a/config\n", None), ("homeassistant/sensor/a/state", None), ("ha/sensor/a/config", None),
+    ("homeassistant//a/config", None),
     ("homeassistant/sensor/+/config", None), ("homeassistant/sensor/" + "x" * 600 + "/config", None),
 ])
 def test_parse_topic(topic, expected):
@@ -59,11 +59,13 @@ def test_zigbee2mqtt_sensor():
     found = [parse_config(*each) for each in configs]
     device = found[0].device
     assert {each.device for each in found} == {device}
-    assert (device.identity, device.name, device.manufacturer, device.hw_version) == ("zigbee2mqtt_0x00158d0005abcdef", "cellar/climate", "Aqara", "1")
+    assert (device.identity, device.name, device.manufacturer, device.hw_version) == ("zigbee2mqtt_0x00158d0005abcdef", "cellar/climate",
+        "Aqara", "1")
     assert device.via_device == "zigbee2mqtt_bridge_0x00124b0012345678"
     temperature, humidity, battery, quality = (entity for each in found for entity in each.entities)
     assert temperature.object_id == "sensor/0x00158d0005abcdef/temperature"
-    assert (temperature.unit, temperature.device_class, temperature.state_class, temperature.name) == ("°C", "temperature", "measurement", "")
+    assert (temperature.unit, temperature.device_class, temperature.state_class, temperature.name) == ("°C", "temperature", "measurement",
+        "")
     assert temperature.availability_mode == "all"
     assert [read_state(each, state) for each in (temperature, humidity, battery, quality)] == [
         Reading(17.42), Reading(61.33), Reading(97.0), Reading(102.0)]
@@ -97,7 +99,8 @@ def test_esphome_node():
     assert read_state(soil, b"41.50000") == Reading(41.5)
     assert not read_state(soil, b"nan")
     assert read_state(door, b"ON") == Reading(1.0, "on")
-    assert (encode_command(pump, "off"), pump.icon, pump.optimistic) == (("greenhouse/switch/pump/command", b"OFF"), "mdi:water-pump", False)
+    assert (encode_command(pump, "off"), pump.icon, pump.optimistic) == (("greenhouse/switch/pump/command", b"OFF"), "mdi:water-pump",
+        False)
     assert read_state(light, b'{"color_mode":"brightness","state":"ON","brightness":51,"color":{}}') == Reading(1.0, "on", 20.0)
     assert encode_command(target, "set", 12.5) == ("greenhouse/number/target/command", b"12.5")
     assert read_state(build, b"greenhouse 2025-06-20") == Reading(text="greenhouse 2025-06-20")
@@ -132,7 +135,8 @@ def test_a_component_overrides_what_is_shared():
 
 
 @pytest.mark.parametrize(("topic", "removed"), [
-    ("homeassistant/sensor/node/t/config", ("sensor/node/t",)), ("homeassistant/switch/p/config", ("switch/p",)), ("homeassistant/device/a1/config", ()),
+    ("homeassistant/sensor/node/t/config", ("sensor/node/t",)), ("homeassistant/switch/p/config", ("switch/p",)),
+    ("homeassistant/device/a1/config", ()),
 ])
 def test_an_empty_message_clears(topic, removed):
     assert parse_config(topic, b"") == Discovered(removed=removed, cleared=True)
@@ -160,7 +164,8 @@ def test_defaults():
 
 
 def test_base_is_replaced_at_either_end_of_topics_only():
-    found = config(**{"~": "b", "stat_t": "~/s", "avty": {"t": "x/~"}, "name": "~/n", "unit_of_meas": " ", "json_attr_t": "~/j"}).entities[0]
+    found = config(**{"~": "b", "stat_t": "~/s", "avty": {"t": "x/~"}, "name": "~/n", "unit_of_meas": " ",
+        "json_attr_t": "~/j"}).entities[0]
     assert (found.state_topic, found.availability[0].topic, found.name, found.unit) == ("b/s", "x/b", "~/n", "")
     assert dict(found.extra) == {"json_attributes_topic": "b/j"}
 
@@ -171,10 +176,12 @@ def test_unknown_keys_are_ignored_and_long_keys_work():
 
 
 def test_abbreviations():
-    assert {key: ABBREVIATIONS[key] for key in ("cmd_t", "avty", "avty_t", "avty_mode", "pl_not_avail", "uniq_id", "json_attr_t", "fanspd_lst", "hum_stat_t",
+    assert {key: ABBREVIATIONS[key] for key in ("cmd_t", "avty", "avty_t", "avty_mode", "pl_not_avail", "uniq_id", "json_attr_t",
+        "fanspd_lst", "hum_stat_t",
                                                 "whit_val_stat_t", "bri_scl", "cmps", "o", "p", "t", "exp_aft")} == {
         "cmd_t": "command_topic", "avty": "availability", "avty_t": "availability_topic", "avty_mode": "availability_mode",
-        "pl_not_avail": "payload_not_available", "uniq_id": "unique_id", "json_attr_t": "json_attributes_topic", "fanspd_lst": "fan_speed_list",
+        "pl_not_avail": "payload_not_available", "uniq_id": "unique_id", "json_attr_t": "json_attributes_topic",
+            "fanspd_lst": "fan_speed_list",
         "hum_stat_t": "target_humidity_state_topic", "whit_val_stat_t": "white_value_state_topic", "bri_scl": "brightness_scale",
         "cmps": "components", "o": "origin", "p": "platform", "t": "topic", "exp_aft": "expire_after"}
     assert (DEVICE["sn"], DEVICE["cu"]) == ("serial_number", "configuration_url")
@@ -196,6 +203,8 @@ def test_abbreviations():
     ("sensor", {"stat_t": "s", "avty_t": "a", "avty_tpl": "{% for x in y %}"}, "the statement “for”"),
     ("binary_sensor", {"stat_t": "s", "pl_on": "x" * 1025}, "“payload_on” is too long"),
     ("binary_sensor", {"stat_t": "s", "pl_on": "\ud800"}, "“payload_on” is too long or no text"),
+    ("binary_sensor", {"stat_t": "s", "pl_on": "\x00"}, "“payload_on” is too long or no text"),
+    ("sensor", {"stat_t": "s", "val_tpl": "{{ value }}\x00"}, "“value_template” is no text"),
     ("switch", {"stat_t": "s"}, "“command_topic” is missing"),
     ("switch", {"cmd_t": "homeassistant/switch/victim/config", "pl_on": "{}"}, "would write a discovery message"),
     ("switch", {"cmd_t": "tasmota/discovery/AABBCCDDEEFF/config"}, "would write a discovery message"),
@@ -261,9 +270,11 @@ def test_configuration_urls_are_plain_web_addresses(url):
     assert config(stat_t="s", dev={"ids": "d", "cu": url}).device.configuration_url == ""
 
 
-KEYS = st.sampled_from(["~", "name", "stat_t", "cmd_t", "val_tpl", "avty", "avty_t", "dev", "device", "ids", "cns", "cmps", "p", "t", "min", "max", "step",
+KEYS = st.sampled_from(["~", "name", "stat_t", "cmd_t", "val_tpl", "avty", "avty_t", "dev", "device", "ids", "cns", "cmps", "p", "t",
+    "min", "max", "step",
                         "qos", "pl_on", "schema", "bri_cmd_t", "sup_clrm", "ops", "uniq_id", "exp_aft", "e", "state_topic", "a"])
-WORDS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=6), st.sampled_from(["~", "~/x", "x", "sensor", "light", "json"]))
+WORDS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=6), st.sampled_from(["~", "~/x", "x", "sensor",
+    "light", "json"]))
 TREES = st.recursive(WORDS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=6), max_leaves=25)
 TOPICS = st.sampled_from([f"homeassistant/{kind}/x/config" for kind in ("sensor", "switch", "light", "number", "device", "fan")])
 

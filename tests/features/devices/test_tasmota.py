@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from unibos.features.devices.entities import Availability, Reading, encode_command, read_availability, read_state, topics
 from unibos.features.devices.tasmota import cleared, parse_config, parse_sensors, parse_topic, to_discovered
 from unibos.kernel.errors import Invalid
@@ -33,8 +32,10 @@ def changed(**keys: object) -> bytes:
 
 
 @pytest.mark.parametrize(("topic", "expected"), [
-    ("tasmota/discovery/DC4F22A1B2C3/config", ("DC4F22A1B2C3", "config")), ("tasmota/discovery/DC4F22A1B2C3/sensors", ("DC4F22A1B2C3", "sensors")),
-    ("tasmota/discovery/DC4F22A1B2C3", None), ("tasmota/discovery/xx/config", None), ("tasmota/discovery/DC4F22A1B2C3/config\n", None), ("a", None),
+    ("tasmota/discovery/DC4F22A1B2C3/config", ("DC4F22A1B2C3", "config")), ("tasmota/discovery/DC4F22A1B2C3/sensors", ("DC4F22A1B2C3",
+    "sensors")),
+    ("tasmota/discovery/DC4F22A1B2C3", None), ("tasmota/discovery/xx/config", None), ("tasmota/discovery/DC4F22A1B2C3/config\n", None),
+    ("a", None),
 ])
 def test_parse_topic(topic, expected):
     assert parse_topic(topic) == expected
@@ -47,7 +48,8 @@ def test_plug_before_its_sensors_are_known():
     assert found.device.configuration_url == "http://192.168.4.31"
     relay, signal = found.entities
     assert (relay.component, relay.object_id, relay.name) == ("switch", "tasmota/DC4F22A1B2C3/POWER1", "")
-    assert topics(relay) == ({"stat/wash/RESULT", "tele/wash/STATE", "stat/wash/POWER1", "stat/wash/POWER", "tele/wash/LWT"}, {"cmnd/wash/POWER1"})
+    assert topics(relay) == ({"stat/wash/RESULT", "tele/wash/STATE", "stat/wash/POWER1", "stat/wash/POWER", "tele/wash/LWT"},
+        {"cmnd/wash/POWER1"})
     assert encode_command(relay, "on") == ("cmnd/wash/POWER1", b"ON")
     assert relay.availability == (Availability("tele/wash/LWT", None, "Online", "Offline"),)
     assert read_availability(relay.availability[0], b"Offline") is False
@@ -62,9 +64,11 @@ def test_plug_measures():
     found = to_discovered(parse_config(PLUG["config"]), parse_sensors(PLUG["sensors"]))
     measured = {each.name: each for each in found.entities[2:]}
     assert {name: (each.unit, each.state_class, read_state(each, PLUG["SENSOR"]).number) for name, each in measured.items()} == {
-        "ENERGY Total": ("kWh", "total_increasing", 241.402), "ENERGY Yesterday": ("kWh", "", 1.204), "ENERGY Today": ("kWh", "total_increasing", 0.536),
+        "ENERGY Total": ("kWh", "total_increasing", 241.402), "ENERGY Yesterday": ("kWh", "", 1.204), "ENERGY Today": ("kWh",
+            "total_increasing", 0.536),
         "ENERGY Power": ("W", "measurement", 1998.0), "ENERGY ApparentPower": ("VA", "measurement", 2040.0),
-        "ENERGY ReactivePower": ("var", "measurement", 380.0), "ENERGY Factor": ("", "measurement", 0.98), "ENERGY Voltage": ("V", "measurement", 230.0),
+        "ENERGY ReactivePower": ("var", "measurement", 380.0), "ENERGY Factor": ("", "measurement", 0.98), "ENERGY Voltage": ("V",
+            "measurement", 230.0),
         "ENERGY Current": ("A", "measurement", 8.87)}
     power = measured["ENERGY Power"]
     assert (power.object_id, power.state_topic) == ("tasmota/DC4F22A1B2C3/ENERGY_Power", "tele/wash/SENSOR")
@@ -81,11 +85,14 @@ def test_box_with_its_own_words_and_topics():
     assert read_state(lamp, b'{"POWER3":"AN","Dimmer":40}') == Reading(1.0, "on", 40.0)
     assert encode_command(lamp, "brightness", 55) == ("home/box/cmnd/Dimmer", b"55")
     assert encode_command(valve, "off") == ("home/box/cmnd/POWER2", b"OFF")
-    assert [(kind, str(why)) for kind, why in found.unsupported] == [("cover", "Boiler box: devices of the kind “cover” are not supported yet")]
+    assert [(kind, str(why)) for kind, why in found.unsupported] == [("cover",
+        "Boiler box: devices of the kind “cover” are not supported yet")]
     measured = {each.name: each for each in found.entities[4:]}
-    assert set(measured) == {"Switch1", "DS18B20-1 Temperature", "DS18B20-2 Temperature", "BME280 Temperature", "BME280 Humidity", "BME280 DewPoint",
+    assert set(measured) == {"Switch1", "DS18B20-1 Temperature", "DS18B20-2 Temperature", "BME280 Temperature", "BME280 Humidity",
+        "BME280 DewPoint",
                              "BME280 Pressure", "ENERGY Power 1", "ENERGY Power 2", "ENERGY Total"}
-    assert [measured[name].unit for name in ("DS18B20-1 Temperature", "BME280 Pressure", "BME280 Humidity", "ENERGY Power 2")] == ["°F", "hPa", "%", "W"]
+    assert [measured[name].unit for name in ("DS18B20-1 Temperature", "BME280 Pressure", "BME280 Humidity", "ENERGY Power 2")] == ["°F",
+        "hPa", "%", "W"]
     assert read_state(measured["DS18B20-2 Temperature"], b'{"DS18B20-2":{"Id":"3C","Temperature":139.9}}') == Reading(139.9)
     assert read_state(measured["ENERGY Power 2"], b'{"ENERGY":{"Power":[12,3]}}') == Reading(3.0)
     assert measured["Switch1"].component == "binary_sensor"
@@ -111,7 +118,8 @@ def test_a_path_without_prefix_gets_one_as_in_the_firmware():
     (changed(mac="DC4F22A1B2C4"), "came on the topic of DC4F22A1B2C3"), (changed(mac="' or 1"), "no hardware address"),
     (changed(tp=["cmnd", "stat"]), "lacks the topic"), (changed(tp=[1, 2, 3]), "lacks the topic"), (changed(t=""), "lacks the topic"),
     (changed(state=[]), "lacks the topic"), (changed(t="#"), "cannot be used"), (changed(t="a/+/b"), "cannot be used"),
-    (changed(ft="$SYS/%prefix%/"), "cannot be used"), (changed(tp=["x", "x", "x"]), "cannot be used"), (changed(t="x" * 600), "cannot be used"),
+    (changed(ft="$SYS/%prefix%/"), "cannot be used"), (changed(tp=["x", "x", "x"]), "cannot be used"), (changed(t="x" * 600),
+    "cannot be used"),
     (changed(ft="tasmota/discovery/%prefix%/%topic%/"), "cannot be used"),
 ])
 def test_config_that_is_refused(payload, words):
@@ -146,12 +154,15 @@ def test_cleared():
     assert (cleared("DC4F22A1B2C3").cleared, cleared("DC4F22A1B2C3").device.identity) == (True, "DC4F22A1B2C3")
 
 
-WORDS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=6), st.lists(st.integers() | st.text(max_size=4), max_size=4))
-TREES = st.recursive(WORDS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=4), max_leaves=20)
+WORDS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=6), st.lists(st.integers() | st.text(max_size=4),
+    max_size=4))
+TREES = st.recursive(WORDS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    max_leaves=20)
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.dictionaries(st.sampled_from(["ip", "dn", "fn", "hn", "md", "ofln", "onln", "state", "sw", "t", "ft", "tp", "rl", "so", "lt_st", "if"]), WORDS),
+@given(st.dictionaries(st.sampled_from(["ip", "dn", "fn", "hn", "md", "ofln", "onln", "state", "sw", "t", "ft", "tp", "rl", "so", "lt_st",
+    "if"]), WORDS),
        st.dictionaries(st.text(max_size=6), TREES, max_size=4), st.binary(max_size=60))
 def test_no_message_raises_anything_else(keys, tree, junk):
     for call in (lambda: parse_config(junk), lambda: parse_sensors(junk)):

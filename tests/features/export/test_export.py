@@ -3,7 +3,6 @@
 import itertools
 
 import pytest
-
 from unibos.features.export.decide import decide
 from unibos.kernel.errors import Blocked, Invalid
 from unibos.kernel.feature import Export

@@ -4,11 +4,11 @@ import base64
 import json
 
 import pytest
-
-from tests.conftest import PASSWORD
 from unibos.features.identity import passwords
 from unibos.features.identity.tokens import Signer
 from unibos.kernel.errors import Conflict, Invalid, NotFound, Throttled, Unauthenticated
+
+from tests.conftest import PASSWORD
 
 
 @pytest.fixture

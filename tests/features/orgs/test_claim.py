@@ -3,9 +3,9 @@
 import stat
 
 import pytest
+from unibos.kernel.errors import Conflict, Forbidden, Invalid, Throttled
 
 from tests.conftest import PASSWORD
-from unibos.kernel.errors import Conflict, Forbidden, Invalid, Throttled
 
 ADA = {"email": "ada@example.org", "password": PASSWORD, "name": "Ada"}
 

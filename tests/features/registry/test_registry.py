@@ -4,7 +4,6 @@ import base64
 import datetime as dt
 
 import pytest
-
 from unibos.features.registry.decide import state
 from unibos.kernel.errors import Forbidden, Invalid, NotFound
 from unibos.wire import proof

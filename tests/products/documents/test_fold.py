@@ -49,10 +49,9 @@ def test_folding_twice_changes_nothing_and_leaves_words_only(text):
         assert character.isalnum() and (not character.isascii() or character in "abcdefghijklmnopqrstuvwxyz0123456789")
 
 
-@given(st.text(alphabet="aIıİiĞğ-\n \u00ad1.", max_size=30), st.text(alphabet="aIıİiĞğ-\n \u00ad1.", max_size=30))
-def test_case_makes_no_difference(left, right):
-    text = f"{left} {right}"
-    assert fold(text.replace("-", " ").lower()) == fold(text.replace("-", " ").upper()) == fold(text.replace("-", " "))
+@given(st.text(alphabet="aIıİiĞğŞşéÉ- \u00ad1.", max_size=40))  # no line ends: there case tells whether a hyphenated word goes on
+def test_case_makes_no_difference(text):
+    assert fold(text.lower()) == fold(text.upper()) == fold(text)
 
 
 # -- hits and misses -----------------------------------------------------------------------------------------------------------

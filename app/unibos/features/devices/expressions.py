@@ -9,6 +9,7 @@ from unibos.features.devices.values import CHECKS, COMPARE, CONSTANTS, FILTERS, 
 from unibos.kernel.errors import Invalid
 from unibos.kernel.words import T, Text
 
+MOST_FILTERS = 40  # of a template; each may go over a whole message
 Run = Callable[[object, object], object]  # (value, value_json)
 Step = Callable[[object, object, object], object]  # (what was found so far, value, value_json)
 
@@ -64,6 +65,7 @@ class Parser:
         self.tokens = _lex(source)
         self.at = 0
         self.depth = 0
+        self.filters = 0
         self.needs_json = False
 
     def peek(self, ahead: int = 0) -> str:
@@ -223,6 +225,9 @@ class Parser:
         name = self.word()
         if name not in FILTERS:
             raise _refuse(T("the filter “%(name)s”", name=name))
+        self.filters += 1
+        if self.filters > MOST_FILTERS:
+            raise Invalid(T("The value template uses more than %(most)s filters.", most=MOST_FILTERS))
         act, names, needed = FILTERS[name]
         given: dict[str, Run] = {}
         if self.peek() == "(":

@@ -23,6 +23,7 @@ MOST_NAME = 128  # characters of names and ids
 MOST_WORD = 1024  # characters of a payload that is sent or compared
 
 _PLACE = re.compile(r"([a-z_]{1,64})/(?:([a-zA-Z0-9_-]+)/)?([a-zA-Z0-9_-]+)/config")
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")  # what neither UTF-8 nor PostgreSQL takes
 _SHARED = ("availability", "availability_mode", "availability_template", "availability_topic", "command_topic", "encoding",
            "payload_available", "payload_not_available", "qos", "state_topic")
 _KEPT = ("off_delay", "options", "suggested_display_precision", "json_attributes_topic")
@@ -133,7 +134,7 @@ def _name(config: Mapping[str, object], key: str) -> str:
 
 def _payload(config: Mapping[str, object], key: str, default: str) -> str:
     found = _word(config, key, default)
-    if len(found) > MOST_WORD or any("\ud800" <= sign <= "\udfff" for sign in found):
+    if len(found) > MOST_WORD or _NO_TEXT.search(found):
         raise Invalid(T("“%(key)s” is too long or no text", key=key))
     return found
 
@@ -170,7 +171,7 @@ def _template(config: Mapping[str, object], *keys: str) -> str | None:
     source = next((config[key] for key in keys if config.get(key) not in (None, "")), None)
     if source is None:
         return None
-    if not isinstance(source, str):
+    if not isinstance(source, str) or _NO_TEXT.search(source):
         raise Invalid(T("“%(key)s” is no text", key=keys[0]))
     return compile_template(source).source
 

@@ -78,7 +78,8 @@ class Ingest:
 
     def filters(self) -> list[str]:
         """What to subscribe to: where somebody may publish, and discovery where somebody may announce. Nothing else can come."""
-        return sorted({f for rights in self._rights for f in rights.publish if not any(_inside(f, other) for other in rights.publish)})
+        every = {f for rights in self._rights for f in rights.publish}
+        return sorted(f for f in every if not any(_inside(f, other) for other in every))
 
     def take(self, batch: Sequence[Heard]) -> None:
         """Handle a batch: readings are committed together, discoveries in their place in the order."""

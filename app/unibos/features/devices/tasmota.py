@@ -119,7 +119,7 @@ def parse_config(payload: bytes, mac: str | None = None) -> Tasmota:
     device = Tasmota(
         mac=own, name=word("dn") or word("t"), friendly=tuple(clean(each, 64) for each in listed("fn", str, MOST_RELAYS)), model=word("md"),
         version=word("sw"), url=_url(word("ip")), topic=found["t"], full_topic=full, prefixes=tuple(prefixes), hostname=word("hn"),
-        offline=word("ofln", "Offline"), online=word("onln", "Online"), states=(states[0][:64], states[1][:64]),
+        offline=word("ofln", "Offline"), online=word("onln", "Online"), states=(clean(states[0], 64), clean(states[1], 64)),
         relays=tuple(listed("rl", int, MOST_RELAYS)), dimmer=(number(found.get("lt_st")) or 0) > 0,
         lights_only=isinstance(options, dict) and options.get(_FORCE_LIGHT) == 1, fan=found.get("if") == 1,
     )
@@ -189,8 +189,8 @@ def _outputs(config: Tasmota) -> tuple[list[Entity], list[tuple[str, Text]]]:
         also=((config.address(1, "RESULT"), "{{ value_json.Wifi.Signal }}"),),
     ))
     missing = [kind for kind, there in (("fan", config.fan), ("cover", _SHUTTER in config.relays)) if there]
-    return entities, [(kind, T("%(name)s: %(why)s", name=config.name, why=T("devices of the kind “%(kind)s” are not supported yet", kind=kind)))
-                      for kind in missing]
+    return entities, [(kind, T("%(name)s: %(why)s", name=config.name, why=T("devices of the kind “%(kind)s” are not supported yet",
+                                                                             kind=kind))) for kind in missing]
 
 
 def _leaves(tree: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], object]]:

@@ -175,8 +175,9 @@ _FALLEN = {
     "agiz": "agz", "akil": "akl", "alin": "aln", "asil": "asl", "bahis": "bahs", "beyin": "beyn", "boyun": "boyn", "burun": "burn",
     "cisim": "cism", "devir": "devr", "emir": "emr", "fikir": "fikr", "gonul": "gonl", "hacim": "hacm", "hapis": "haps",
     "hukum": "hukm", "ilim": "ilm", "isim": "ism", "izin": "izn", "kabir": "kabr", "karin": "karn", "kayit": "kayd",
-    "kesif": "kesf", "keyif": "keyf", "kisim": "kism", "metin": "metn", "nakil": "nakl", "nakit": "nakd", "nehir": "nehr", "nesil": "nesl",
-    "ogul": "ogl", "omur": "omr", "omuz": "omz", "resim": "resm", "sabir": "sabr", "sehir": "sehr", "sekil": "sekl", "vakit": "vakt", "zehir": "zehr", "zihin": "zihn",
+    "kesif": "kesf", "keyif": "keyf", "kisim": "kism", "metin": "metn", "nakil": "nakl", "nakit": "nakd", "nehir": "nehr",
+    "nesil": "nesl", "ogul": "ogl", "omur": "omr", "omuz": "omz", "resim": "resm", "sabir": "sabr", "sehir": "sehr",
+    "sekil": "sekl", "vakit": "vakt", "zehir": "zehr", "zihin": "zihn",
 }
 _WHOLE = {fallen: whole for whole, fallen in _FALLEN.items()}
 

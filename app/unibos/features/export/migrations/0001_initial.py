@@ -2,6 +2,7 @@
 from peewee import *
 from unibos.kernel.tables import Moment
 
+
 def up(migrator, db):
     class ExportRule(Model):
         key = CharField(primary_key=True, max_length=200)

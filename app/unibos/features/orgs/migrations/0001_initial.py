@@ -1,7 +1,7 @@
 # Generated from a schema diff on 2026-11-23 12:20.
 from peewee import *
-from unibos.kernel.tables import Json
-from unibos.kernel.tables import Moment
+from unibos.kernel.tables import Json, Moment
+
 
 def up(migrator, db):
     class Organisation(Model):

@@ -1,8 +1,8 @@
 # Generated from a schema diff on 2026-11-23 12:20.
 from peewee import *
+from unibos.kernel.tables import Json, Moment
 from unibos.products.documents import index
-from unibos.kernel.tables import Json
-from unibos.kernel.tables import Moment
+
 
 def up(migrator, db):
     class Document(Model):
