@@ -59,7 +59,8 @@ def build(role: str, folder: Path, url: str = "", **environment: str) -> SimpleN
 
 
 def close(built: SimpleNamespace) -> None:
-    """Let go of the database."""
+    """Let go of the database and the files."""
+    built.kit.files.close()
     built.db.release()
     if hasattr(built.db.peewee, "close_all"):
         built.db.peewee.close_all()

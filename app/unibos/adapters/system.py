@@ -9,7 +9,7 @@ import socket
 import time
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from unibos.kernel.errors import StartError
 from unibos.kernel.words import T
@@ -96,6 +96,20 @@ def data_directory(path: Path, role: str) -> Path:
         raise StartError(T("The data directory %(path)s cannot be written: %(why)s. Choose another with UNIBOS_DATA_DIR.",
                            path=str(folder), why=error.strerror or str(error))) from error
     return folder
+
+
+def lock_directory(path: Path) -> IO[bytes]:
+    """Take the data directory for this process as long as the returned file is open; raises StartError when another has it."""
+    import fcntl
+
+    held = (path.absolute() / "lock").open("ab")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        held.close()
+        raise StartError(T("UNIBOS runs already on the data directory %(path)s. Stop it, or choose another with UNIBOS_DATA_DIR.",
+                           path=str(path.absolute()))) from error
+    return held
 
 
 def port_free(host: str, port: int) -> bool:

@@ -69,12 +69,12 @@ def said(text: Text | str) -> dict[str, Any]:
     """A sentence as JSON, to be rendered in the reader's language later."""
     if isinstance(text, str):
         return {"text": text, "params": {}}
-    return {"text": text.message, "params": {k: str(v) if isinstance(v, Text) else v for k, v in text.params.items()}}
+    return {"text": text.message, "params": {k: said(v) if isinstance(v, Text) else v for k, v in text.params.items()}}
 
 
 def unsaid(value: Mapping[str, Any] | None) -> Text | None:
     """The sentence that `said` kept."""
-    return Text(value["text"], value.get("params", {})) if value else None
+    return Text(value["text"], {k: unsaid(v) if isinstance(v, dict) else v for k, v in value.get("params", {}).items()}) if value else None
 
 
 class Cancelled(Exception):
@@ -135,7 +135,7 @@ class Jobs:
 
     def wake(self) -> None:
         """Tell the dispatcher that there may be something to hand."""
-        self._kit.bus.publish("dispatch", {})
+        self._kit.tell("dispatch", {})
 
     def get(self, job_id: str, org_id: str | None = None) -> Job:
         """One job; raises NotFound, also for another organisation's."""
@@ -184,10 +184,21 @@ class Jobs:
                 lease = now + dt.timedelta(seconds=HANDED_LEASE)
                 Job.update(state="handed", attempt=job.attempt + 1, lease=lease).where(Job.id == job.id).execute()
                 handed.append(job)
-        for job in handed:
+        for number, job in enumerate(handed):
             kind = self.types.get(job.type)
-            self._kit.queue.hand(job.queue, job.id, job.attempt + 1, kind.timeout if kind else 600)
+            try:
+                self._kit.queue.hand(job.queue, job.id, job.attempt + 1, kind.timeout if kind else 600)
+            except UnibosError:
+                self._unhand(handed[number:])
+                raise
         return f"handed {len(handed)}"
+
+    def _unhand(self, jobs: list[Job]) -> None:
+        """The queue took none of these: they wait on, which costs no attempt."""
+        with self._kit.db.transaction():
+            for job in jobs:
+                Job.update(state="waiting", attempts=Job.attempts + 1, lease=None).where(
+                    Job.id == job.id, Job.state == "handed", Job.attempt == job.attempt + 1).execute()
 
     def sweep(self) -> str:
         """Take back what no worker finished in its lease, and forget what ended long ago."""

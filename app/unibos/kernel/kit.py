@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unibos.kernel.errors import Unavailable
 from unibos.kernel.ports import Broker, Bus, Clock, Gate, Http, Queue, Random, Reader, Series, Store, Verdict
 from unibos.kernel.words import T
 
@@ -70,4 +71,11 @@ class Kit:
     def changed(self, *topics: str) -> None:
         """Tell open pages that what `topics` name has changed, once the current transaction is committed."""
         for topic in topics:
-            self.db.after_commit(lambda topic=topic: self.bus.publish("live", {"type": "changed", "topic": topic}))
+            self.db.after_commit(lambda topic=topic: self.tell("live", {"type": "changed", "topic": topic}))
+
+    def tell(self, channel: str, message: Mapping[str, Any]) -> None:
+        """Send an event on the bus, or log that nobody could be told: what it speaks of has been committed and must not seem to fail."""
+        try:
+            self.bus.publish(channel, message)
+        except Unavailable as error:
+            self.log.warning("%s was not told: %s", channel, error.text)

@@ -60,8 +60,8 @@ class Setting:
     secret: bool = False
     by_role: Mapping[str, object] = field(default_factory=dict)
 
-    def parse(self, value: object) -> object:
-        """Turn what was written into the value; raises SettingError that names the setting and what it takes."""
+    def parse(self, value: object, name: str = "") -> object:
+        """Turn what was written (under `name`, if it is another) into the value; raises SettingError that names it and what it takes."""
         try:
             if self.kind.startswith("choice:"):
                 choices = self.kind.removeprefix("choice:").split("|")
@@ -74,7 +74,7 @@ class Setting:
             return parsed
         except (ValueError, KeyError):
             shown = "…" if self.secret else str(value)[:80]
-            raise SettingError(T("%(name)s is %(value)s, but it takes %(takes)s.", name=self.name, value=repr(shown),
+            raise SettingError(T("%(name)s is %(value)s, but it takes %(takes)s.", name=name or self.name, value=repr(shown),
                                  takes=_TAKES.get(self.kind, self.kind.removeprefix("choice:").replace("|", ", ")))) from None
 
     def default_for(self, role: str) -> object:
@@ -214,15 +214,15 @@ def load(settings: Iterable[Setting], role: str, environment: Mapping[str, str])
             _refuse_unknown(name, known, config)
     values = {}
     for setting in settings:
-        value, source = setting.default_for(role), "default"
+        value, source, spelled = setting.default_for(role), "default", setting.name
         for name in reversed(names_of(setting, role)):
             for place, label in ((written, config), (environment, "environment")):
                 if place.get(name, "") != "":
-                    value, source = place[name], f"{label}: {name}"
+                    value, source, spelled = place[name], f"{label}: {name}", name
                 elif setting.secret and place.get(name + "_FILE"):
-                    value, source = _read_secret(str(place[name + "_FILE"]), name + "_FILE"), f"{label}: {name}_FILE"
+                    value, source, spelled = _read_secret(str(place[name + "_FILE"]), name + "_FILE"), f"{label}: {name}_FILE", name + "_FILE"
         if setting.kind == "path" and value == "":
             values[setting.name] = Effective(setting, "", source)
         else:
-            values[setting.name] = Effective(setting, setting.parse(value), source)
+            values[setting.name] = Effective(setting, setting.parse(value, spelled), source)
     return Settings(role, values)

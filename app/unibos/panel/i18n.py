@@ -7,6 +7,7 @@ import functools
 import gettext
 import importlib.resources
 import io
+import math
 from zoneinfo import ZoneInfo
 
 LANGUAGES = {"en": "English", "tr": "Türkçe"}
@@ -28,6 +29,11 @@ def catalogue(language: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)
 
 
+def findable(text: str) -> str:
+    """A text as searches compare it: small letters, and i, ı, I and İ as one, since people type what their keyboard has."""
+    return text.casefold().replace("\u0307", "").replace("ı", "i")
+
+
 def zone(name: str) -> dt.tzinfo:
     """The time zone of that name, or the machine's own."""
     try:
@@ -36,6 +42,7 @@ def zone(name: str) -> dt.tzinfo:
         return dt.datetime.now().astimezone().tzinfo or dt.UTC
 
 
+@functools.lru_cache(maxsize=4096)
 def exact(moment: dt.datetime, language: str, tz: dt.tzinfo) -> str:
     """Date and time to the second."""
     from babel.dates import format_datetime
@@ -45,16 +52,26 @@ def exact(moment: dt.datetime, language: str, tz: dt.tzinfo) -> str:
 
 def ago(moment: dt.datetime, now: dt.datetime, language: str) -> str:
     """How long ago (or in how long), in the reader's words: "2 minutes ago"."""
+    return _ago(math.floor((moment - now).total_seconds()), language)
+
+
+@functools.lru_cache(maxsize=4096)
+def _ago(seconds: int, language: str) -> str:
     from babel.dates import format_timedelta
 
-    return format_timedelta(moment - now, add_direction=True, locale=language, threshold=1.2)
+    return format_timedelta(dt.timedelta(seconds=seconds), add_direction=True, locale=language, threshold=1.2)
 
 
 def number(value: float | None, digits: int, language: str) -> str:
     """A number with at most `digits` decimals and the language's signs; a dash for none."""
+    return "–" if value is None else _number(value or 0, digits, language)
+
+
+@functools.lru_cache(maxsize=4096)
+def _number(value: float, digits: int, language: str) -> str:
     from babel.numbers import format_decimal
 
-    return "–" if value is None else format_decimal(value, "#,##0." + "#" * digits if digits else "#,##0", locale=language)
+    return format_decimal(value, "#,##0." + "#" * digits if digits else "#,##0", locale=language)
 
 
 def size(octets: float | None, language: str) -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from unibos.kernel.errors import NotFound
 from unibos.kernel.web import Call, Routes
 from unibos.kernel.words import T
+from unibos.panel.i18n import findable
 from unibos.panel.shell import go, labels, page, say, shell, static_file
 
 ROUTES = Routes()
@@ -53,9 +54,9 @@ def search(call: Call) -> Response:
     words = call.query.q.strip()[:100]
     found = []
     if words:
-        needle = words.casefold()
+        needle = findable(words)
         for nav in shell().state()["nav"]:
-            if needle in nav["label"].casefold():
+            if needle in findable(nav["label"]):
                 found.append({"title": nav["label"], "kind": say(T("page")), "href": nav["href"], "hint": f"g {nav['key']}"})
         for look in call.kit.gather("search"):
             found += [{**item, "kind": say(item["kind"]), "hint": say(item.get("hint", ""))} for item in look(words, call.actor)]

@@ -218,7 +218,8 @@ def _head(shown: Sequence[Point], *, start: int, end: int, height: int, bottom: 
                   "bottom": bottom, "unit": unit, "zone": _zone(tz, start)}
     carried = "".join(f' data-{k}="{escape(v)}"' for k, v in attributes.items())
     about = f"<desc>{escape(description)}</desc>" if description else ""
-    return f'<svg class="plot" role="img" width="100%" height="{height}"{carried}><title>{escape(title)} ({escape(unit)})</title>{about}'
+    name = escape(f"{title} ({unit})" if unit else title)
+    return f'<svg class="plot" role="img" width="100%" height="{height}"{carried}><title>{name}</title>{about}'
 
 
 def _scale(values: Sequence[float]) -> tuple[float, float, list[float], int]:

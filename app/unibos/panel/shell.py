@@ -92,7 +92,9 @@ class Shell:
     @property
     def zone(self) -> dt.tzinfo:
         """The reader's time zone, as their browser told it, or the machine's."""
-        return i18n.zone(request.cookies.get("unibos-zone", ""))
+        if "zone" not in g:
+            g.zone = i18n.zone(request.cookies.get("unibos-zone", ""))
+        return g.zone
 
     def when(self, moment: dt.datetime | int | None) -> Markup:
         """A time as people say it, with the exact one on hover."""

@@ -114,10 +114,12 @@ def _say_codes(settings: dict[str, Any]) -> str:
 def run_command() -> None:
     """Run hub, node, workers, Redis and broker in the foreground, until Ctrl-C."""
     from unibos.adapters.processes import Supervisor
+    from unibos.adapters.system import lock_directory
     from unibos.profiles.build import read_settings
 
     settings = {role: read_settings(role) for role in ("hub", "node")}
     _check_start(settings)
+    held = [lock_directory(place) for place in {Path(read["UNIBOS_DATA_DIR"]).absolute() for read in settings.values()}]
     _prepare(settings)
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
@@ -125,7 +127,10 @@ def run_command() -> None:
         sys.stdout.write(line if line.endswith("\n") else line + "\n")
         sys.stdout.flush()
 
-    sys.exit(Supervisor(_children(settings), write, colour, lambda: _say_codes(settings)).run())
+    code = Supervisor(_children(settings), write, colour, lambda: _say_codes(settings)).run()
+    for lock in held:
+        lock.close()
+    sys.exit(code)
 
 
 @click.command()

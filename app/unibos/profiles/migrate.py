@@ -37,11 +37,16 @@ def migrate(role: str) -> list[str]:
     kit = build_kit(settings)
     owner = Database(settings["UNIBOS_DATABASE_OWNER_URL"] or settings["UNIBOS_DATABASE_URL"], folder(settings) / "unibos.sqlite")
     owner.bind()
+    owner.ping()
     with _alone(owner.peewee, owner.kind, kit.data_dir):
         applied = compose.migrate(BY_ROLE[role], owner.peewee)
     owner.release()
-    if hasattr(kit.series, "migrate"):
-        kit.series.migrate()
+    if owner.kind == "postgresql":
+        from unibos.adapters.series import open_series
+
+        series = open_series(settings["UNIBOS_DATABASE_OWNER_URL"] or settings["UNIBOS_DATABASE_URL"])
+        series.migrate()
+        series.close()
     kit.db.bind()
     services = compose.services(BY_ROLE[role], kit)
     services["orgs"].home()

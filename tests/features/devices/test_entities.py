@@ -6,7 +6,7 @@ import json
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from unibos.features.devices.entities import (
     NOTHING,
@@ -211,7 +211,7 @@ def test_what_a_filter_covers_it_delivers(outer, inner, topic):
         assert topic_matches(outer, topic)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(["sensor", "binary_sensor", "switch", "number", "light"]), st.sampled_from([None, "{{ value_json.a }}",
     "{{ value | float }}"]),
        st.sampled_from(["plain", "json"]), st.binary(max_size=60) | st.dictionaries(

@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from unibos.features.devices.abbreviations import ABBREVIATIONS, DEVICE
 from unibos.features.devices.entities import Availability, Discovered, Reading, encode_command, read_availability, read_state, topics
@@ -279,7 +279,7 @@ TREES = st.recursive(WORDS, lambda inner: st.lists(inner, max_size=3) | st.dicti
 TOPICS = st.sampled_from([f"homeassistant/{kind}/x/config" for kind in ("sensor", "switch", "light", "number", "device", "fan")])
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(TOPICS, st.binary(max_size=80) | st.dictionaries(KEYS, TREES).map(lambda tree: json.dumps(tree).encode()))
 def test_no_message_raises_anything_else(topic, payload):
     try:

@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from unibos.features.devices.entities import Availability, Reading, encode_command, read_availability, read_state, topics
 from unibos.features.devices.tasmota import cleared, parse_config, parse_sensors, parse_topic, to_discovered
@@ -160,7 +160,7 @@ TREES = st.recursive(WORDS, lambda inner: st.lists(inner, max_size=3) | st.dicti
     max_leaves=20)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["ip", "dn", "fn", "hn", "md", "ofln", "onln", "state", "sw", "t", "ft", "tp", "rl", "so", "lt_st",
     "if"]), WORDS),
        st.dictionaries(st.text(max_size=6), TREES, max_size=4), st.binary(max_size=60))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from unibos.features.devices.template import MISSING, MOST_OUTPUT, Payload, compile_template, parse_json
 from unibos.features.devices.values import clean, number, read_json
@@ -262,7 +262,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_
                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abt"), inner, max_size=3), max_leaves=8)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXTS, JSON.map(json.dumps) | st.binary(max_size=60))
 def test_no_source_and_no_payload_does_harm(source, payload):
     try:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from unibos.features.devices.ingest import Heard, Ingest
 from unibos.kernel.errors import UnibosError
-from unibos.kernel.ports import Account, Message
+from unibos.kernel.ports import Account, Broker, Message
 from unibos.kernel.words import T
 
 if TYPE_CHECKING:
     from unibos.kernel.kit import Kit
 
-BATCH = 1000
-# A commit at most so often: it keeps an SD card calm, and is far below what a person notices.
-PAUSE = 0.02
-
+# Below the number of messages that the broker hands out unacknowledged: a batch must be able to end.
+BATCH = 500
 
 class Listener:
     """Between the broker's thread and the ingest: a queue, so that the broker is never kept waiting."""
@@ -36,9 +35,11 @@ class Listener:
         self._kit.log.info("broker %s%s", "connected" if connected else "lost: ", "" if connected else why)
         self._kit.changed("devices", "status")
 
-    def reload(self) -> None:
-        """Have credentials and routes read again, after all that was heard before."""
-        self._queue.put("reload")
+    def reload(self, seconds: float = 3.0) -> None:
+        """Have credentials and routes read again after all that was heard before; waits until the broker knows the new subscriptions."""
+        done = threading.Event()
+        self._queue.put(done)
+        done.wait(seconds)
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Take batches until `stop()`: a batch is all that came while the one before was committed."""
@@ -49,20 +50,35 @@ class Listener:
         ingest = Ingest(self._kit)
         broker.start(self.hear, self.state)
         broker.subscribe(ingest.filters())
-        while not stop():
+        try:
+            while not stop():
+                self._turn(broker, ingest)
+        finally:
+            # Whatever was not acknowledged comes again with the next connection.
+            broker.stop()
+            self._queue = queue.SimpleQueue()
+
+    def _turn(self, broker: Broker, ingest: Ingest) -> None:
+        try:
+            batch = [self._queue.get(timeout=0.5)]
+        except queue.Empty:
+            return
+        while len(batch) < BATCH and not self._queue.empty():
+            batch.append(self._queue.get())
+        heard = [item for item in batch if isinstance(item, Heard)]
+        ingest.take(heard)
+        broker.acknowledge([item.message for item in heard])
+        if len(heard) != len(batch):
+            ingest.load()
+            broker.subscribe(ingest.filters())
+            for item in batch:
+                if isinstance(item, threading.Event):
+                    item.set()
+        for topic, payload in ingest.take_questions():
             try:
-                first = self._queue.get(timeout=0.5)
-            except queue.Empty:
-                continue
-            batch = [first]
-            while len(batch) < BATCH and not self._queue.empty():
-                batch.append(self._queue.get())
-            heard = [item for item in batch if item != "reload"]
-            ingest.take(heard)
-            broker.acknowledge([item.message for item in heard])
-            if len(heard) != len(batch):
-                ingest.load()
-                broker.subscribe(ingest.filters())
+                broker.publish(topic, payload, timeout=1.0)
+            except UnibosError as error:
+                self._kit.log.info("question to %s: %s", topic, error.text)
 
 
 def loops(kit: Kit, _services: Mapping[str, Any]) -> list[tuple[str, Callable[[Callable[[], bool]], None]]]:

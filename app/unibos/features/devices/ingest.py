@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unibos.features.devices import homeassistant, tasmota
-from unibos.features.devices.entities import Discovered, Entity, available, read_availability, read_state, topics
+from unibos.features.devices.entities import Discovered, Entity, available, filter_covers, read_availability, read_state, topics
 from unibos.features.devices.models import Credential, Device, DeviceEntity, Refusal, Sign, Tasmota
 from unibos.features.devices.pack import pack, unpack
 from unibos.features.devices.rights import Rights, owner_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MOST_PAYLOAD = 64 * 1024
 REDRAW = 2000
+MOST_REFUSALS = 500
 DISCOVERY = ("homeassistant/+/+/config", "homeassistant/+/+/+/config", "tasmota/discovery/+/+")
 
 
@@ -57,6 +58,8 @@ class Ingest:
         self._signs: dict[str, bool] = {}
         self._newest: dict[str, tuple[float | None, str | None]] = {}
         self._drawn: dict[str, int] = {}
+        self._questions: list[tuple[str, bytes]] = []
+        self._refused: dict[tuple[str, str], tuple[str, Text | str, int]] = {}
         self.counters = {"readings": 0, "refused": 0, "unrouted": 0, "discoveries": 0}
         self.load()
 
@@ -75,6 +78,11 @@ class Ingest:
         self._signs = {s.entity_id: s.available for s in Sign.select()}
         keys = [series_key(row.id) for row in rows if series_key(row.id) not in self._newest]
         self._newest.update({k: (number, text) for k, (_at, number, text) in self._kit.series.latest(keys).items()})
+
+    def take_questions(self) -> list[tuple[str, bytes]]:
+        """(topic, payload) to publish once, so that devices that have just appeared tell their present state."""
+        taken, self._questions = self._questions, []
+        return taken
 
     def filters(self) -> list[str]:
         """What to subscribe to: where somebody may publish, and discovery where somebody may announce. Nothing else can come."""
@@ -100,8 +108,10 @@ class Ingest:
         if rows:
             self._kit.series.append(rows)
             self.counters["readings"] += len(rows)
+        if self._refused:
+            self._write_refusals()
         if live:
-            self._kit.bus.publish("live", {"type": "values", "values": list(live.values())})
+            self._kit.tell("live", {"type": "values", "values": list(live.values())})
             self._redraw(batch[-1].at, {value["topic"].removeprefix("device:") for value in live.values()})
 
     def _redraw(self, at: int, device_ids: set[str]) -> None:
@@ -123,6 +133,8 @@ class Ingest:
             if route.availability:
                 self._availability(route, message.topic, payload)
             reading = read_state(route.entity, payload, topic=message.topic)
+            if reading.brightness is not None and not message.retain:
+                rows.append((f"{route.key}:brightness", heard.at, reading.brightness, None))
             if reading.number is None and reading.text is None:
                 continue
             if message.retain and self._newest.get(route.key) == (reading.number, reading.text):
@@ -175,6 +187,7 @@ class Ingest:
                 self._kit.changed("devices", *(f"device:{d}" for d in changed))
         if changed:
             self.load()
+            self._ask_state(owner, message)
 
     def _parsed(self, message: Message) -> Discovered | None:
         if len(message.payload) > MOST_PAYLOAD:
@@ -196,6 +209,14 @@ class Ingest:
             return None
         sensors = tasmota.parse_sensors(bytes(row.sensors)) if row.sensors is not None else None
         return tasmota.to_discovered(tasmota.parse_config(bytes(row.config), mac), sensors)
+
+    def _ask_state(self, owner: Rights, message: Message) -> None:
+        """A Tasmota tells its sensors every five minutes only: ask it once, where it may read."""
+        place = tasmota.parse_topic(message.topic)
+        row = Tasmota.get_or_none(Tasmota.mac == place[0]) if place else None
+        if row is not None and row.config is not None:
+            self._questions += [q for q in tasmota.parse_config(bytes(row.config), place[0]).questions()
+                                if any(filter_covers(f, q[0]) for f in owner.subscribe)]
 
     def _keep(self, owner: Rights, topic: str, found: Discovered) -> set[str]:
         """Write what was announced; returns the ids of devices that differ now. Runs in a transaction."""
@@ -245,15 +266,22 @@ class Ingest:
         return row
 
     def _refuse(self, topic: str, why: Text | str) -> None:
-        """Count a refusal by topic and reason; bounded in number, so that a flood of them fills nothing."""
+        """Count a refusal by topic and reason."""
         self.counters["refused"] += 1
         shown = clean(topic, 200)
-        key = hashlib.sha256(f"{shown}|{why}".encode()).hexdigest()[:32]
+        _topic, _why, count = self._refused.get((shown, str(why)), (shown, why, 0))
+        self._refused[shown, str(why)] = (shown, why, count + 1)
+
+    def _write_refusals(self) -> None:
+        """Keep the counts of a batch in one transaction; bounded in number, so that a flood of them fills nothing."""
+        refused, self._refused = self._refused, {}
+        now = self._kit.now()
         with self._kit.db.transaction():
-            if not Refusal.update(count=Refusal.count + 1, at=self._kit.now()).where(Refusal.key == key).execute():
-                Refusal.create(key=key, topic=shown, reason=said(why), at=self._kit.now())
-                newest = Refusal.select(Refusal.key).order_by(Refusal.at.desc()).limit(500)
-                Refusal.delete().where(Refusal.key.not_in(newest)).execute()
+            for topic, why, count in refused.values():
+                key = hashlib.sha256(f"{topic}|{why}".encode()).hexdigest()[:32]
+                if not Refusal.update(count=Refusal.count + count, at=now).where(Refusal.key == key).execute():
+                    Refusal.create(key=key, topic=topic, reason=said(why), count=count, at=now)
+            Refusal.delete().where(Refusal.key.not_in(Refusal.select(Refusal.key).order_by(Refusal.at.desc()).limit(MOST_REFUSALS))).execute()
             self._kit.changed("devices")
 
 
@@ -263,6 +291,4 @@ def _plain(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _inside(inner: str, outer: str) -> bool:
-    from unibos.features.devices.entities import filter_covers
-
     return inner != outer and filter_covers(outer, inner)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import json
 from typing import Any
 
 from unibos.features.devices.entities import Availability, Brightness, Entity
@@ -14,6 +16,12 @@ def pack(entity: Entity) -> dict[str, Any]:
     """What differs from the defaults, as JSON types."""
     full = dataclasses.asdict(entity)
     return {k: v for k, v in full.items() if getattr(entity, k) != _PLAIN[k]}
+
+
+@functools.lru_cache(maxsize=4096)
+def unpack_text(text: str) -> Entity:
+    """`unpack` of the JSON text as the table holds it; remembered, because lists ask for the same ones again and again."""
+    return unpack(json.loads(text))
 
 
 def _pairs(value: Any) -> tuple:

@@ -13,6 +13,7 @@ from unibos.kernel.actors import Actor
 from unibos.kernel.errors import UnibosError
 from unibos.kernel.web import Call, Routes
 from unibos.kernel.words import T
+from unibos.panel.i18n import findable
 from unibos.panel.shell import Words, draw, go, page, say, toast
 
 if TYPE_CHECKING:
@@ -130,8 +131,8 @@ def find(_kit: Kit, services: Mapping[str, Any]) -> Callable[[str, Actor], list[
     """Devices for the search."""
 
     def look(words: str, _actor: Actor) -> list[dict[str, Any]]:
-        needle = words.casefold()
+        needle = findable(words)
         return [{"title": d["name"], "kind": T("device"), "href": f"/devices/{d['id']}/", "hint": d["why"]}
-                for d in services["devices"].list() if needle in d["name"].casefold() or any(needle in e["name"].casefold() for e in d["entities"])]
+                for d in services["devices"].list() if needle in findable(d["name"]) or any(needle in findable(e["name"]) for e in d["entities"])]
 
     return look

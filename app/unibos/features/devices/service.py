@@ -10,7 +10,7 @@ import peewee
 
 from unibos.features.devices.entities import Entity, actions
 from unibos.features.devices.models import Credential, Device, DeviceEntity, Refusal, Sign
-from unibos.features.devices.pack import unpack
+from unibos.features.devices.pack import unpack, unpack_text
 from unibos.features.devices.rights import PRESETS, rights_for, username_for
 from unibos.kernel.errors import Conflict, Invalid, NotFound, UnibosError
 from unibos.kernel.jobs import unsaid
@@ -102,23 +102,27 @@ class Devices:
         return self._with_entities([row])[0]
 
     def _with_entities(self, rows: list[Device]) -> list[dict[str, Any]]:
-        entities = list(DeviceEntity.select(DeviceEntity, Sign).join(Sign, peewee.JOIN.LEFT_OUTER, on=(Sign.entity_id == DeviceEntity.id), attr="sign")
-                        .where(DeviceEntity.device_id.in_([r.id for r in rows])).order_by(DeviceEntity.component, DeviceEntity.name)) if rows else []
-        latest = self._kit.series.latest([series_key(e.id) for e in entities])
-        names = {c.id: c.name for c in Credential.select()} if rows else {}
+        # Only what is shown, as plain tuples: this is asked for by every dashboard, and a model for each row costs as much as all the rest.
+        of = DeviceEntity
+        entities = list(of.select(of.device_id, of.id, of.name, of.component, of.object_id, of.gone_at, of.definition.coerce(False), Sign.available)
+                        .join(Sign, peewee.JOIN.LEFT_OUTER, on=(Sign.entity_id == of.id))
+                        .where(of.device_id.in_([r.id for r in rows])).order_by(of.component, of.name).tuples()) if rows else []
+        latest = self._kit.series.latest([series_key(entity_id) for _device, entity_id, *_rest in entities])
+        names = dict(Credential.select(Credential.id, Credential.name).tuples()) if rows else {}
         by_device: dict[str, list[dict[str, Any]]] = {}
-        for row in entities:
-            by_device.setdefault(row.device_id, []).append(self._entity(row, latest.get(series_key(row.id))))
+        for device_id, *fields in entities:
+            by_device.setdefault(device_id, []).append(self._entity(*fields, latest.get(series_key(fields[0]))))
         return [self._device(row, by_device.get(row.id, []), names.get(row.credential_id, "")) for row in rows]
 
-    def _entity(self, row: DeviceEntity, newest: tuple[int, float | None, str | None] | None) -> dict[str, Any]:
-        entity, sign = unpack(row.definition), getattr(row, "sign", None)
+    def _entity(self, entity_id: str, name: str, component: str, object_id: str, gone_at: Any, definition: str, sign: bool | None,
+                newest: tuple[int, float | None, str | None] | None) -> dict[str, Any]:
+        entity = unpack_text(definition)
         stale = bool(newest and entity.expire_after and self._kit.now_ms() - newest[0] > entity.expire_after * 1000)
-        return {"id": row.id, "name": row.name, "component": row.component, "unit": entity.unit, "device_class": entity.device_class,
+        return {"id": entity_id, "name": name, "component": component, "unit": entity.unit, "device_class": entity.device_class,
                 "number": newest[1] if newest else None, "text": newest[2] if newest else None, "at": newest[0] if newest else None,
-                "available": None if sign is None else sign.available, "gone": row.gone_at is not None, "stale": stale,
+                "available": sign, "gone": gone_at is not None, "stale": stale,
                 "actions": list(actions(entity)), "minimum": entity.minimum, "maximum": entity.maximum, "step": entity.step,
-                "object_id": row.object_id, "category": entity.category}
+                "object_id": object_id, "category": entity.category}
 
     def _device(self, row: Device, entities: list[dict[str, Any]], credential: str) -> dict[str, Any]:
         signs = [e["available"] for e in entities if e["available"] is not None and not e["gone"]]

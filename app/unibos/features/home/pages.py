@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from flask import Response
+from flask import Response, request
 
 from unibos.kernel.web import Call, Routes
 from unibos.panel.shell import page, say
@@ -16,7 +16,8 @@ ROUTES = Routes()
 def dashboard(call: Call) -> Response:
     """What is wrong, what runs, how this device is."""
     cards = sorted((card(call.actor) for card in call.kit.gather("cards")), key=lambda c: c["order"])
-    ready, checks = call.service.ready()
+    # A fragment is asked for because something changed: it must not show what was before.
+    ready, checks = call.service.ready() if "_block" in request.args else call.service.recent()
     words = {name: value for card in cards for name, value in card.get("words", {}).items()}
     return page(call, "dashboard.html", cards=cards, ready=ready, checks=checks, **words)
 

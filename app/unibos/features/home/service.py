@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from unibos.kernel.kit import Kit
 
 LOW_DISK = 95.0
+RECENT = 1.0
 
 
 class Home:
@@ -20,6 +21,7 @@ class Home:
 
     def __init__(self, kit: Kit):
         self._kit = kit
+        self._recent: tuple[float, tuple[bool, list[dict[str, Any]]]] | None = None
 
     def checks(self) -> list[dict[str, Any]]:
         """Each dependency: {name, ok, required, why}. A check that breaks is a check that failed."""
@@ -32,6 +34,13 @@ class Home:
         """Whether all required parts work, and all checks."""
         checks = self.checks()
         return all(c["ok"] for c in checks if c["required"]), checks
+
+    def recent(self) -> tuple[bool, list[dict[str, Any]]]:
+        """`ready`, at most a second old: for whole pages, so that many that load at once do not each question the agent."""
+        now, kept = self._kit.clock.monotonic(), self._recent
+        if kept is None or not 0 <= now - kept[0] < RECENT:
+            kept = self._recent = (now, self.ready())
+        return kept[1]
 
     def brief(self) -> dict[str, str]:
         """What /healthz says."""

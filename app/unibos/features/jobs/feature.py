@@ -15,7 +15,7 @@ FEATURE = Feature(
     loops="agent:loops",
     jobs=(JobType("core.health_check", "default", "tasks:health_check", T("Check that workers answer"), timeout=60),
           JobType("core.cleanup", "default", "tasks:cleanup", T("Tidy up"), timeout=600)),
-    every=(Every("jobs.cleanup", 6 * 3600, "agent:cleanup"),),
+    every=(Every("jobs.cleanup", 3600, "agent:cleanup"),),
     nav=(Nav("jobs", "/jobs/", T("Jobs"), "j", "⚙", 60),),
     cards=("cards:card",),
     health="service:health",

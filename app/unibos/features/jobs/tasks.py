@@ -19,6 +19,8 @@ def cleanup(task: Task, _payload: dict[str, Any]) -> dict[str, Any]:
     """Forget what the retention says."""
     task.progress(T("Forgetting old jobs"), None)
     done = [task.kit.jobs.sweep()]
-    task.progress(T("Thinning out old readings"), None)
-    done.append(task.kit.series.roll(task.kit.now_ms()))
+    if task.kit.clock.trusted():
+        # A clock that was never set would call every reading old, or none.
+        task.progress(T("Thinning out old readings"), None)
+        done.append(task.kit.series.roll(task.kit.now_ms()))
     return {"done": done}

@@ -13,6 +13,7 @@ from unibos.features.registry.cards import NAMES, STATES
 from unibos.kernel.actors import Actor
 from unibos.kernel.web import Call, Routes
 from unibos.kernel.words import T
+from unibos.panel.i18n import findable
 from unibos.panel.shell import draw, page, say, toast
 
 if TYPE_CHECKING:
@@ -82,6 +83,6 @@ def find(_kit: Kit, services: Mapping[str, Any]) -> Callable[[str, Actor], list[
 
     def look(words: str, actor: Actor) -> list[dict[str, Any]]:
         return [{"title": n.hostname, "kind": T("node"), "href": f"/nodes/{n.id}/", "hint": s.why}
-                for n, _p, s in services["registry"].nodes(actor.org_id) if words.casefold() in n.hostname.casefold()]
+                for n, _p, s in services["registry"].nodes(actor.org_id) if findable(words) in findable(n.hostname)]
 
     return look
