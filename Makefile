@@ -4,15 +4,16 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
-.PHONY: run test test-all test-ha bench lint lock clean setup setup-dev
+.PHONY: help run test test-all bench lint lock messages clean setup setup-dev
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run       hub, node, workers, Redis and broker in the foreground"
 	@echo "make test      everything once (at most 10 minutes)"
 	@echo "make test-all  the wider suite"
-	@echo "make lint      ruff, import contracts, parse of every .nix file"
+	@echo "make lint      ruff, import contracts, translations"
 	@echo "make bench     measure, and write bench/results"
+	@echo "make messages  collect the sentences for translation"
 	@echo "make lock      resolve the dependencies anew"
 
 $(VENV)/.run: pyproject.toml requirements.lock
@@ -42,13 +43,18 @@ test-all: setup-dev
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check app tests bench
+	$(BIN)/ruff check --stdin-filename scripts/messages.py - < scripts/messages
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python scripts/messages $(BIN) check
 
 bench: setup-dev
 	$(BIN)/python -m bench
 
 lock: $(VENV)/.dev
 	sh scripts/lock $(BIN)
+
+messages: $(VENV)/.dev
+	$(BIN)/python scripts/messages $(BIN) update
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info app/*.egg-info

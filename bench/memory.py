@@ -15,7 +15,8 @@ NODE = ("node-web", "node-agent", "node-default", "broker", "redis")
 OTHERS = ("node-ocr", "hub-web", "hub-agent", "hub-default")
 # In the order in which a process meets them; the rest of each is our own code.
 STEPS = {
-    "node-web": ("gevent.monkey", "gunicorn.app.wsgiapp", "gunicorn.workers.ggevent", "peewee", "flask", "pydantic", "redis", "cryptography.hazmat.primitives.asymmetric.ed25519",
+    "node-web": ("gevent.monkey", "gunicorn.app.wsgiapp", "gunicorn.workers.ggevent", "peewee", "flask", "pydantic", "redis",
+                 "cryptography.hazmat.primitives.asymmetric.ed25519",
                  "jwt", "unibos.kernel.web", "unibos.panel.shell", "rq", "argon2", "babel.dates", "psutil", "unibos.profiles.build"),
     "node-agent": ("peewee", "redis", "cryptography.hazmat.primitives.asymmetric.ed25519", "paho.mqtt.client", "psutil", "rq", "flask", "pydantic", "requests",
                    "unibos.profiles.build"),

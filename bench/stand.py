@@ -83,7 +83,8 @@ def table() -> None:
         found = json.loads(path.read_text())
         about = found["machine"]
         lines += [f"## {found['name']}", "", f"{about['at']}: {about['cores']} cores ({about['cpu']}), {about['memory_gb']} GB, Linux {about['kernel']}, "
-                  f"Python {about['python']}, load {about['load_before']} before.", "", "| what | measured | must | goal | | note |", "|---|---:|---|---|---|---|"]
+                  f"Python {about['python']}, load {about['load_before']} before.", "",
+                  "| what | measured | must | goal | | note |", "|---|---:|---|---|---|---|"]
         for each in found["rows"]:
             verdict = {True: "reached", False: "**missed**", None: ""}[each["ok"]]
             lines.append(f"| {each['what']} | {each['value']:g} {each['unit']} | {each['must']} | {each['goal']} | {verdict} | {each['note']} |")

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from unibos.kernel import compose
 from unibos.profiles.lists import BY_ROLE, EVERY
 

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from unibos.profiles.contract import contract, reference
 
 ROOT = Path(__file__).parent.parent

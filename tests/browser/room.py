@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import random
@@ -79,7 +80,8 @@ def fill(stack: Stack, folder: Path) -> None:
         assert stack.upload(folder / name)[0] == 202
     wanted = {}
     for device, entities in DEVICES.items():
-        credential = stack.device(device)
+        status, credential = stack.api("POST", "/api/v1/devices/credentials/", {"name": device})
+        assert status == 201, credential
         for component, key, name, more, state, history in entities:
             announce(stack, credential, device, component, key, name, **more)
             wanted[device, name] = history
@@ -122,6 +124,7 @@ class Room:
     def close(self) -> None:
         """Stop browser and servers."""
         self._open.close()
+        self.__dict__.pop("places", None)
         self.__init__(self.folder)  # type: ignore[misc]
 
     @property
@@ -155,6 +158,16 @@ class Room:
             stack.claim("node")
             fill(stack, stack.folder)
         return self._stacks["home"]
+
+    @functools.cached_property
+    def places(self) -> dict[str, str]:
+        """What stands for {device} and its like in addresses."""
+        def items(path: str, role: str = "node") -> list[dict[str, Any]]:
+            return self.stack.api("GET", f"/api/v1/{path}/", role=role)[1]["items"]
+
+        devices, documents = {d["name"]: d for d in items("devices")}, {d["filename"]: d for d in items("documents")}
+        return {"device": devices["Greenhouse"]["id"], "away": devices["Attic"]["id"], "scan": documents["kira_sözleşmesi.png"]["id"],
+                "broken": documents["broken.pdf"]["id"], "job": documents["broken.pdf"]["job_id"], "node": items("nodes", "hub")[0]["id"]}
 
     def logged_in(self, role: str) -> Any:
         """The cookies of a browser in which Ada is logged in."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import subprocess
 import time
 import urllib.parse
 from dataclasses import dataclass
 from typing import Any
 
-from tests.stack import Stack, wait_for
+from tests.stack import ADA, Stack, wait_for
 
 
 @dataclass
@@ -45,6 +46,16 @@ def ask(method: str, url: str, body: Any = None, *, form: dict[str, str] | None 
         return Answer(answer.status, answer.headers, answer.read().decode())
     finally:
         connection.close()
+
+
+def browser(url: str) -> dict[str, str]:
+    """Log in as a browser does; the headers that it sends from then on, and its CSRF token."""
+    page = ask("GET", f"{url}/login/")
+    csrf = re.search(r'name="_csrf" value="([0-9a-f]+)"', page.text)[1]
+    cookie = "; ".join(f"{k}={v}" for k, v in page.cookies().items())
+    answer = ask("POST", f"{url}/login/", form={"_csrf": csrf, "email": ADA["email"], "password": ADA["password"], "next": "/"}, Cookie=cookie)
+    assert answer.status == 303, answer.text
+    return {"Cookie": "; ".join(f"{k}={v}" for k, v in {**page.cookies(), **answer.cookies()}.items())}
 
 
 def mosquitto(program: str, credential: dict[str, Any], *words: str, password: str | None = None, payload: bytes = b"") -> subprocess.CompletedProcess:

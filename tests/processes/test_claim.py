@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.processes.talk import ask
+from tests.processes.talk import ask, browser
 from tests.stack import ADA, Stack
 
 WRONG = "AAAA-AAAA-AAAA"
@@ -65,17 +66,21 @@ def test_bad_input_is_named_and_costs_nothing(fresh):
     assert (fresh.data / "node" / "claim-code").exists()
 
 
-def test_right_code_makes_the_owner_once(fresh):
-    code = (fresh.data / "node" / "claim-code").read_text().strip()
-    answer = claim(fresh.node, code.lower().replace("-", " "))  # as somebody types it
-    assert answer.status == 201
-    assert set(answer.json) == {"token", "refresh_token", "expires_in", "user"}
-    assert (answer.json["user"]["email"], answer.json["user"]["name"]) == (ADA["email"], "Ada")
-    fresh.tokens["node"] = answer.json["token"]
-    status, who = fresh.api("GET", "/api/v1/auth/whoami/")
-    assert (status, who["role"], who["via"]) == (200, "owner", "bearer")
+def test_right_code_makes_one_owner_once(fresh):
+    """Two people have the code and press at the same moment: one is the owner, the other one is nobody here."""
+    code = (fresh.data / "node" / "claim-code").read_text().strip().lower().replace("-", " ")  # as somebody types it
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda email: claim(fresh.node, code, email=email), ("ada@example.org", "bo@example.org")))
+    won, lost = sorted(both, key=lambda answer: answer.status)
+    assert (won.status, lost.status) == (201, 409)
+    assert set(won.json) == {"token", "refresh_token", "expires_in", "user"}
+    assert won.json["user"]["name"] == "Ada"
+    who = ask("GET", f"{fresh.node}/api/v1/auth/whoami/", Authorization=f"Bearer {won.json['token']}")
+    assert (who.status, who.json["role"], who.json["via"]) == (200, "owner", "bearer")
+    other = ({"ada@example.org", "bo@example.org"} - {won.json["user"]["email"]}).pop()
+    assert ask("POST", f"{fresh.node}/api/v1/local/auth/login/", {"email": other, "password": ADA["password"]}).status == 401
     assert not (fresh.data / "node" / "claim-code").exists()
-    assert claim(fresh.node, code, email="bo@example.org").status == 409
+    assert claim(fresh.node, code, email="cy@example.org").status == 409
     assert ask("GET", f"{fresh.node}/claim/").headers["Location"] == "/login/"
     # The hub beside it is a box of its own.
     assert ask("GET", f"{fresh.hub}/api/v1/organisation/").status == 403
@@ -147,16 +152,6 @@ def test_a_foreign_host_name_is_refused(stack):
     assert ask("GET", f"{stack.node}/login/", Host=f"evil.example:{port}").status == 403
     assert ask("GET", f"{stack.node}/api/v1/auth/whoami/", Host="evil.example", Authorization=f"Bearer {stack.tokens['node']}").status == 403
     assert ask("GET", f"{stack.node}/login/", Host=f"localhost:{port}").status == 200
-
-
-def browser(url: str) -> dict[str, str]:
-    """Log in as a browser does; the headers that it sends from then on, and its CSRF token."""
-    page = ask("GET", f"{url}/login/")
-    csrf = re.search(r'name="_csrf" value="([0-9a-f]+)"', page.text)[1]
-    cookie = "; ".join(f"{k}={v}" for k, v in page.cookies().items())
-    answer = ask("POST", f"{url}/login/", form={"_csrf": csrf, "email": ADA["email"], "password": ADA["password"], "next": "/"}, Cookie=cookie)
-    assert answer.status == 303, answer.text
-    return {"Cookie": "; ".join(f"{k}={v}" for k, v in {**page.cookies(), **answer.cookies()}.items())}
 
 
 def test_forms_need_their_token_and_their_own_site(stack):

@@ -41,9 +41,8 @@ def becomes(stack: Stack, node_id: str, status: str, seconds: float = 10) -> dic
 
 
 @contextmanager
-def frozen(stack: Stack, name: str):
+def frozen(*pids: int):
     """Processes that are there and do nothing."""
-    pids = stack.pids(name)
     assert pids
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
@@ -101,7 +100,7 @@ def test_a_node_cannot_speak_for_people_or_for_nobody(stack):
 
 def test_a_silent_node(stack, second, joined):
     becomes(stack, joined, "online")
-    with frozen(second, "node-agent"):
+    with frozen(*second.pids("node-agent")):
         silent = becomes(stack, joined, "offline")
         assert silent["why"].startswith("Silent since 20")
     becomes(stack, joined, "online")
@@ -109,8 +108,9 @@ def test_a_silent_node(stack, second, joined):
 
 def test_a_node_that_reports_and_cannot_be_reached(stack, second, joined):
     becomes(stack, joined, "online")
-    with frozen(second, "node-web"):
-        lost = becomes(stack, joined, "unreachable", 30)
+    with frozen(second.process.pid):  # nobody starts its web process again
+        second.kill("node-web")
+        lost = becomes(stack, joined, "unreachable", 15)
         assert lost["why"].startswith("It reports, but cannot be called back: ")
     becomes(stack, joined, "online", 15)
 

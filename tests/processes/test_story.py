@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import simple_websocket
 
-from tests.processes.talk import announced, ask, devices, entity, history, listening, mosquitto, since
+from tests.processes.talk import announced, ask, browser, devices, entity, history, listening, mosquitto, since
 from tests.stack import ADA, wait_for
 
 PAYLOADS = Path(__file__).parents[1] / "features" / "devices" / "payloads"
@@ -250,19 +250,22 @@ def told(socket: simple_websocket.Client, kind: str) -> dict:
             return message
 
 
-def test_live_values(stack, box):
+@pytest.mark.parametrize("by", ["token", "cookie"])
+def test_live_values(stack, box, by):
     topic = box["topic"]
     device_id, entity_id = announced(stack, topic, "Warmth")
-    socket = live(stack.node)
+    socket = live(stack.node, **({"Origin": stack.node, **browser(stack.node)} if by == "cookie" else {}))
     try:
-        socket.send(json.dumps({"token": stack.tokens["node"]}))
+        if by == "token":
+            socket.send(json.dumps({"token": stack.tokens["node"]}))
         socket.send(json.dumps({"type": "hello", "topics": [f"device:{device_id}"]}))
         told(socket, "ready")
-        stack.publish(box, f"{topic}/warmth", "33.75")
+        value = {"token": "33.75", "cookie": "34.25"}[by]
+        stack.publish(box, f"{topic}/warmth", value)
         start = time.monotonic()
-        value = told(socket, "value")
+        heard = told(socket, "value")
         assert since(start) < 1
-        assert (value["key"], value["text"]) == (f"entity:{entity_id}", "33.75")
+        assert (heard["key"], heard["text"]) == (f"entity:{entity_id}", value)
     finally:
         socket.close()
 

@@ -1,7 +1,6 @@
 """Files are what their first bytes say."""
 
 import pytest
-
 from unibos.wire.magic import sniff
 
 

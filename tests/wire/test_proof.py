@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from unibos.wire import proof
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "proof" / "good.json").read_text(encoding="utf-8"))

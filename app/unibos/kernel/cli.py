@@ -5,15 +5,16 @@ Importing this costs click and nothing else; a command's own code is loaded when
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from unibos import __version__
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 UNAVAILABLE = 69
 
@@ -77,6 +78,8 @@ _EXIT = {400: 2, 401: 77, 403: 77, 404: 66, 409: 73, 413: 2, 422: 73, 429: 75, 5
 
 def show(value: Any, as_json: bool, text: str | None = None) -> None:
     """Print a value as JSON, or as the text that people read."""
+    import json
+
     click.echo(json.dumps(value, ensure_ascii=False, indent=2) if as_json or text is None else text)
 
 

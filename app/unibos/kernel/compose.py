@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +110,8 @@ def models(features: Features) -> list[type]:
 
 def migrate(features: Features, database: Any) -> list[str]:
     """Apply what is pending, the kernel first, each feature with a history table of its own; returns the names."""
+    import importlib.resources
+
     from playhouse.migrations import Runner
 
     applied = []

@@ -272,6 +272,13 @@ class Jobs:
             return bool(Job.update(lease=self._kit.now() + dt.timedelta(seconds=LEASE))
                         .where(Job.id == job_id, Job.state == "running", Job.worker == worker).execute())
 
+    def _tell(self, job: Job, state: str) -> None:
+        """Let whoever asked for the job know, on whatever page they have open now."""
+        kind = self.types.get(job.type)
+        words = T("Done: %(what)s · %(subject)s") if state == "done" else T("Failed: %(what)s · %(subject)s")
+        text = Text(words.message, {"what": kind.title if kind else job.type, "subject": job.subject})
+        self._kit.tell("live", {"type": "toast", "actor": job.actor_id, "level": "good" if state == "done" else "bad", "text": said(text)})
+
     def _failed(self, job: Job, why: Text | str, retry: bool) -> str:
         if retry and job.attempt < job.attempts:
             delay = backoff(job.attempt, self._kit.random.bytes(1)[0] / 256)
@@ -284,5 +291,7 @@ class Jobs:
             changed = (Job.update(state=state, lease=None, ended_at=ended, **fields)
                        .where(Job.id == job.id, Job.state == "running", Job.attempt == job.attempt).execute())
             self._kit.changed("jobs", f"job:{job.id}", *(("alerts",) if state == "failed" else ()))
+            if changed and job.actor_id and state in ("done", "failed"):
+                self._kit.db.after_commit(lambda: self._tell(job, state))
             self._kit.db.after_commit(self.wake)
         return state if changed else "lost"

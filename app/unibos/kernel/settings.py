@@ -7,14 +7,15 @@ its content. TOML keys are the lower-case names (decision 11).
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unibos.kernel.errors import SettingError
 from unibos.kernel.words import T, Text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROLES = ("hub", "node", "worker", "witness", "development")
 
@@ -29,6 +30,12 @@ def _integer(low: int, high: int) -> Callable[[object], int]:
         return number
 
     return parse
+
+
+def _path(value: object) -> Path:
+    from pathlib import Path
+
+    return Path(_text(value)).expanduser()
 
 
 def _boolean(value: object) -> bool:
@@ -83,7 +90,7 @@ class Setting:
 
 
 _PARSERS: dict[str, Callable[[object], object]] = {
-    "text": _text, "url": _text, "path": lambda v: Path(_text(v)).expanduser(), "port": _integer(0, 65535),
+    "text": _text, "url": _text, "path": _path, "port": _integer(0, 65535),
     "integer": _integer(0, 2**31), "seconds": _integer(1, 366 * 86400), "boolean": _boolean, "list": _listing,
 }
 _TAKES = {"port": "a port number (0 to 65535)", "integer": "a whole number", "seconds": "a number of seconds",
@@ -174,6 +181,8 @@ def known_names(settings: Iterable[Setting]) -> set[str]:
 
 
 def _refuse_unknown(name: str, known: set[str], source: str) -> None:
+    import difflib
+
     near = difflib.get_close_matches(name, known, 1, 0.6)
     if near:
         raise SettingError(T("There is no setting %(name)s (in %(source)s). Did you mean %(near)s?", name=name, source=source, near=near[0]))
@@ -182,7 +191,8 @@ def _refuse_unknown(name: str, known: set[str], source: str) -> None:
 
 def _read_secret(path: str, name: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        with open(path, encoding="utf-8") as file:
+            return file.read().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(T("%(name)s names a file that cannot be read: %(why)s.", name=name,
                              why=getattr(error, "strerror", None) or str(error))) from error
@@ -190,6 +200,8 @@ def _read_secret(path: str, name: str) -> str:
 
 def read_toml(path: Path) -> dict[str, object]:
     """The keys of a TOML settings file, upper-cased; raises SettingError that names the file and the fault."""
+    import tomllib
+
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -208,7 +220,7 @@ def load(settings: Iterable[Setting], role: str, environment: Mapping[str, str])
         if name.startswith("UNIBOS_") and name not in known and name not in RESERVED:
             _refuse_unknown(name, known, "environment")
     config = environment.get("UNIBOS_CONFIG", "")
-    written = read_toml(Path(config)) if config else {}
+    written = read_toml(_path(config)) if config else {}
     for name in written:
         if name not in known:
             _refuse_unknown(name, known, config)

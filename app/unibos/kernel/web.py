@@ -190,13 +190,24 @@ def _check_host(hosts: set[str]) -> None:
         raise errors.Forbidden(T("This device does not answer to the name %(name)s.", name=name[:100])) from None
 
 
+_FAULTS = {
+    "missing": T("It is needed."), "extra_forbidden": T("There is no such field."), "string_too_long": T("It is too long."),
+    "string_too_short": T("It is too short."), "string_type": T("Text is needed."), "int_parsing": T("A whole number is needed."),
+    "int_type": T("A whole number is needed."), "float_parsing": T("A number is needed."), "float_type": T("A number is needed."),
+    "bool_parsing": T("Yes or no is needed."), "literal_error": T("It is none of the values that are taken."),
+    "string_pattern_mismatch": T("It is not written as it has to be."), "greater_than_equal": T("It is too small."), "less_than_equal": T("It is too large."),
+    "too_long": T("There are too many of them."),
+}
+
+
 def _validated(model: type[BaseModel] | None, values: Any) -> Any:
     if model is None:
         return None
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        fields = {".".join(map(str, e["loc"])) or "body": str(e["msg"]) for e in error.errors(include_url=False, include_input=False)}
+        found = error.errors(include_url=False, include_input=False)
+        fields = {".".join(map(str, e["loc"])) or "body": _FAULTS.get(e["type"], T("It does not fit: %(why)s.", why=e["msg"])) for e in found}
         raise errors.Invalid(T("Some fields cannot be used: %(names)s.", names=", ".join(fields)), fields=fields) from None
 
 

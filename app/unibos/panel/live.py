@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from unibos import __version__
+from unibos.kernel.jobs import unsaid
+from unibos.kernel.words import Text
 from unibos.panel import i18n
 from unibos.panel.shell import shell
 
@@ -78,8 +80,9 @@ class Live:
                 for value in message.get("values", ()):
                     if value.get("topic") in page.topics or "values" in page.topics:
                         page.values[value["key"]] = value
-            elif kind == "toast":
-                page.connection.send(message)
+            elif kind == "toast" and message.get("actor") in (None, page.connection.actor.id):
+                text = (unsaid(message["text"]) or Text("")).render(i18n.catalogue(page.language).gettext)
+                page.connection.send({"type": "toast", "level": message["level"], "text": text})
             if page.changed or page.values:
                 page.waiting.set()
 

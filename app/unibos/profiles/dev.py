@@ -210,7 +210,8 @@ def worker_start(queues: str, role: str, kind: str) -> None:
     unknown = wanted - known
     if unknown:
         raise StartError(T("There is no queue %(names)s; there are %(known)s.", names=", ".join(sorted(unknown)), known=", ".join(sorted(known))))
-    children = [Child(f"{role}-{q}", (sys.executable, "-m", "unibos.profiles.worker", role, q), env={**os.environ, "PYTHONUNBUFFERED": "1"}) for q in sorted(wanted)]
+    quiet = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    children = [Child(f"{role}-{q}", (sys.executable, "-m", "unibos.profiles.worker", role, q), env=quiet) for q in sorted(wanted)]
     sys.exit(Supervisor(children, lambda line: print(line, flush=True), False, "workers started").run())
 
 

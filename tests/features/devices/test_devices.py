@@ -4,13 +4,13 @@ import json
 import threading
 
 import pytest
-
-from tests.stack import wait_for
 from unibos.features.devices.agent import loops
 from unibos.features.devices.ingest import Heard, Ingest
 from unibos.features.devices.models import Refusal
 from unibos.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from unibos.kernel.ports import Message
+
+from tests.stack import wait_for
 
 
 @pytest.fixture

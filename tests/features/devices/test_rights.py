@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from unibos.features.devices import homeassistant
 from unibos.features.devices.rights import Rights, owner_of, rights_for, username_for
 from unibos.kernel.errors import Invalid

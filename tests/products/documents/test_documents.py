@@ -3,7 +3,6 @@
 import io
 
 import pytest
-
 from unibos.kernel.errors import Conflict, Invalid, NotFound, TooLarge, Unsupported
 from unibos.kernel.jobs import Job
 from unibos.products.documents.models import Document, DocumentPage

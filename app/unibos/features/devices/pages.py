@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from unibos.kernel.kit import Kit
 
 ROUTES = Routes()
-SPANS = {"1h": 3_600_000, "24h": 86_400_000, "7d": 7 * 86_400_000, "30d": 30 * 86_400_000}
+SPANS = {"10m": 600_000, "1h": 3_600_000, "24h": 86_400_000, "7d": 7 * 86_400_000, "30d": 30 * 86_400_000}
 
 
 STATES = Words(online=T("online"), offline=T("offline"), partly=T("partly away"), reporting=T("reports"), silent=T("silent"), gone=T("gone"))
@@ -29,7 +30,7 @@ STATES = Words(online=T("online"), offline=T("offline"), partly=T("partly away")
 class View(BaseModel):
     """How far back the plots go."""
 
-    span: Literal["1h", "24h", "7d", "30d"] = "1h"
+    span: Literal["", "10m", "1h", "24h", "7d", "30d"] = ""
 
 
 class AddForm(BaseModel):
@@ -93,7 +94,10 @@ def device(call: Call, device_id: str) -> Response:
     """One device: its state, its controls, its plots."""
     found = call.service.get(device_id)
     end = call.kit.now_ms()
-    start = end - SPANS[call.query.span]
+    # Of a device that has just come an hour would be an empty plot with a dash at its end.
+    young = call.kit.now() - found["created_at"] < dt.timedelta(minutes=15)
+    span = call.query.span or ("10m" if young else "24h")
+    start = end - SPANS[span]
     plots = []
     for entity in found["entities"]:
         history = call.service.history(device_id, entity["id"], start, end, 360)
@@ -101,7 +105,7 @@ def device(call: Call, device_id: str) -> Response:
             step = entity["component"] in ("switch", "binary_sensor", "light")
             plots.append({"entity": entity, **draw(history["points"], start=start, end=end, unit=entity["unit"], title=entity["name"],
                                                    kind="step" if step else "line")})
-    return page(call, "device.html", device=found, plots=plots, span=call.query.span, spans=list(SPANS), state_words=STATES)
+    return page(call, "device.html", device=found, plots=plots, span=span, spans=SPANS, state_words=STATES)
 
 
 @ROUTES.post("/devices/<device_id>/command/", access="member", kind="page", body=CommandForm)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from unibos.features.registry.authority import METRICS
 from unibos.features.registry.cards import NAMES, STATES
+from unibos.features.registry.machine import SPANS, Span
 from unibos.kernel.actors import Actor
 from unibos.kernel.web import Call, Routes
 from unibos.kernel.words import T
@@ -20,13 +21,6 @@ if TYPE_CHECKING:
     from unibos.kernel.kit import Kit
 
 ROUTES = Routes()
-SPANS = {"1h": 3_600_000, "24h": 86_400_000, "7d": 7 * 86_400_000, "30d": 30 * 86_400_000}
-
-
-class Span(BaseModel):
-    """How far back the plots go."""
-
-    span: Literal["1h", "24h", "7d", "30d"] = "24h"
 
 
 class Act(BaseModel):
@@ -66,7 +60,7 @@ def node(call: Call, node_id: str) -> Response:
     for name, title, unit in NAMES:
         if name in METRICS and (points := call.kit.series.points(f"node:{node_id}:{name}", start, end, 360)):
             plots.append(draw(points, start=start, end=end, unit=unit, title=say(title)))
-    return page(call, "node.html", node=found, pulse=pulse, state=state, plots=plots, span=call.query.span, spans=list(SPANS), node_words=STATES)
+    return page(call, "node.html", node=found, pulse=pulse, state=state, plots=plots, span=call.query.span, spans=SPANS, node_words=STATES)
 
 
 @ROUTES.post("/nodes/<node_id>/", access="admin", kind="page", body=Act)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
 Terms = list[tuple[str, ...]]
@@ -82,8 +82,8 @@ def snippet(text: str, groups: Terms, width: int = 160) -> list[tuple[str, bool]
 
     Pieces are the text as it was written with its white space made single spaces; what was cut off at an end is shown as "…".
     """
-    tokens = [(start, end, {n for n, group in enumerate(groups) if any(_meets(group, word) for word in words)})
-              for start, end, words in _tokens(text)]
+    met = _matcher(tuple(groups))
+    tokens = [(start, end, met(words)) for start, end, words in _tokens(text)]
     hits = [token for token in tokens if token[2]]
     first = _best(hits, width) if hits else 0
     inside = [token for token in tokens if token[0] >= first]
@@ -110,7 +110,7 @@ def snippet(text: str, groups: Terms, width: int = 160) -> list[tuple[str, bool]
 
 # -- folding -----------------------------------------------------------------------------------------------------------------
 
-def _tokens(text: str) -> Iterator[tuple[int, int, Sequence[str]]]:
+def _tokens(text: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
     """Where each word stands in `text` and its search form (mostly one word)."""
     start, end, parts = -1, -1, []
     for match in _TOKEN.finditer(text):
@@ -292,7 +292,17 @@ def _meets(group: Iterable[str], word: str) -> bool:
     return any(word.startswith(part[:-1]) if part.endswith("*") else word in part.split() for part in group)
 
 
-def _best(hits: list[tuple[int, int, set[int]]], width: int) -> int:
+@lru_cache(maxsize=16)
+def _matcher(groups: tuple[tuple[str, ...], ...]) -> Callable[[tuple[str, ...]], frozenset[int]]:
+    """Which groups a word of a text meets; remembered, because the texts that one query finds share most of their words."""
+    @lru_cache(maxsize=1 << 12)
+    def met(words: tuple[str, ...]) -> frozenset[int]:
+        return frozenset(n for n, group in enumerate(groups) if any(_meets(group, word) for word in words))
+
+    return met
+
+
+def _best(hits: list[tuple[int, int, frozenset[int]]], width: int) -> int:
     """Where the stretch of `width` characters begins that meets most groups (then most often, then first)."""
     def worth(first: int) -> tuple[int, int, int]:
         inside = []
