@@ -18,7 +18,7 @@ STEPS = {
     "node-web": ("gevent.monkey", "gunicorn.app.wsgiapp", "gunicorn.workers.ggevent", "peewee", "flask", "pydantic", "redis",
                  "cryptography.hazmat.primitives.asymmetric.ed25519",
                  "jwt", "unibos.kernel.web", "unibos.panel.shell", "rq", "argon2", "babel.dates", "psutil", "unibos.profiles.build"),
-    "node-agent": ("peewee", "redis", "cryptography.hazmat.primitives.asymmetric.ed25519", "paho.mqtt.client", "psutil", "rq", "flask", "pydantic", "requests",
+    "node-agent": ("peewee", "redis", "cryptography.hazmat.primitives.asymmetric.ed25519", "paho.mqtt.client", "psutil", "rq", "requests",
                    "unibos.profiles.build"),
     "node-default": ("rq", "peewee", "redis", "cryptography.hazmat.primitives.asymmetric.ed25519", "psutil", "unibos.profiles.build"),
 }

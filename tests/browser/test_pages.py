@@ -73,6 +73,7 @@ def sideways(page: Page, *widths: int) -> list[str]:
 def violations(page: Page) -> list[str]:
     """What axe has to say: rule, and the elements."""
     answer = Axe().run(page, options={"runOnly": TAGS, "resultTypes": ["violations"]}).response
+    assert answer["passes"], "axe looked at nothing"
     return [f"{v['id']}: {n['html'][:160]} {n['failureSummary'][:200]}" for v in answer["violations"] for n in v["nodes"]]
 
 
@@ -162,7 +163,7 @@ def test_without_scripts(room: Room, visit: Visits, stack: Stack, tmp_path) -> N
     again.click()
     expect(page.locator(".alert.good")).to_contain_text("again")
     page.goto("/search/")
-    page.get_by_label("Search pages").fill("green")
+    page.locator("#search-words").fill("green")
     page.get_by_role("button", name="Search").click()
     page.get_by_role("link", name="Greenhouse").click()
     page.locator("details.menu > summary").click()

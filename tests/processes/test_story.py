@@ -254,7 +254,7 @@ def told(socket: simple_websocket.Client, kind: str) -> dict:
 def test_live_values(stack, box, by):
     topic = box["topic"]
     device_id, entity_id = announced(stack, topic, "Warmth")
-    socket = live(stack.node, **({"Origin": stack.node, **browser(stack.node)} if by == "cookie" else {}))
+    socket = live(stack.node, **(browser(stack.node) if by == "cookie" else {}))
     try:
         if by == "token":
             socket.send(json.dumps({"token": stack.tokens["node"]}))

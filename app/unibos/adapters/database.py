@@ -26,7 +26,11 @@ def open_peewee(url: str, path: Path) -> peewee.Database:
         options: dict[str, Any] = parse(url)
         name = options.pop("database")
         return PooledPostgresqlDatabase(name, max_connections=20, stale_timeout=300, timeout=5, connect_timeout=5, **options)
-    return peewee.SqliteDatabase(str(path), pragmas=_PRAGMAS, timeout=5)
+    from playhouse.pool import PooledSqliteDatabase
+
+    # A connection with its pragmas costs more than the queries of a small request: it is kept for the next one.
+    return PooledSqliteDatabase(str(path), max_connections=64, stale_timeout=300, timeout=5, pragmas=_PRAGMAS,
+                                check_same_thread=False)
 
 
 class Database:

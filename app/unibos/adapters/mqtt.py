@@ -30,6 +30,7 @@ ANSWERS = CONTROL + "/response"
 PAYLOAD_LIMIT = 64 * 1024  # bytes; the broker cuts whoever sends more
 SESSION_SECONDS = 30 * 86400  # how long the broker keeps subscriptions and messages for an absent agent
 WINDOW = 1000  # messages that may wait for their acknowledgement; beyond it the broker queues (mosquitto 2.0 heeds this, not its own limit)
+_TOPICS = 10_000  # remembered at most, so that a flood of invented topics fills nothing
 _PAGE = 200  # accounts asked for at a time
 _log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class MqttBroker:
         self._link: _Link | None = None
         self._wanted: frozenset[str] | None = None
         self._known: set[str] = set()  # all filters this object ever asked for: what the session may still hold
+        self._meant: tuple[frozenset[str], dict[str, bool]] = (frozenset(), {})  # for these filters: topic -> whether one means it
         self._subscribing = threading.Lock()
 
     def start(self, on_message: Callable[[Message], None], on_state: Callable[[bool, str], None]) -> None:
@@ -169,10 +171,22 @@ class MqttBroker:
                 link.up = True
                 place = f"{self.host}:{self.port}"
                 _call(on_state, True, f"connected to {place}" + (f"; not allowed to read {', '.join(refused)}" if refused else ""))
-            elif self._wanted is not None and not any(link.matches(f, what.topic) for f in self._wanted):
+            elif not self._asked_for(link, what.topic):
                 self.acknowledge([what])  # of a subscription that an earlier process left in the session
             else:
                 _call(on_message, what)
+
+    def _asked_for(self, link: _Link, topic: str) -> bool:
+        """Whether a filter that is wanted now means `topic`; remembered, because each filter is a comparison and devices have several."""
+        wanted = self._wanted
+        if wanted is None:
+            return True
+        if self._meant[0] is not wanted or len(self._meant[1]) >= _TOPICS:
+            self._meant = (wanted, {})
+        known = self._meant[1]
+        if topic not in known:
+            known[topic] = any(link.matches(f, topic) for f in wanted)
+        return known[topic]
 
     def _apply(self, link: _Link) -> list[str]:
         """Make the link's subscriptions what is wanted, wait for the broker's word (3 s); returns the refused filters."""

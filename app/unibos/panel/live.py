@@ -10,7 +10,6 @@ from unibos import __version__
 from unibos.kernel.jobs import unsaid
 from unibos.kernel.words import Text
 from unibos.panel import i18n
-from unibos.panel.shell import shell
 
 if TYPE_CHECKING:
     from unibos.kernel.kit import Kit
@@ -39,6 +38,8 @@ class Live:
 
     def serve(self, connection: Connection) -> None:
         """Serve one page until it leaves."""
+        from unibos.panel.shell import shell  # with Flask and Jinja behind it, which agent and workers never need
+
         page = Page(connection, shell().language)
         with self._lock:
             self._pages.add(page)

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import importlib.resources
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -48,6 +48,25 @@ def static_url(name: str) -> str:
     return f"/static/{name}?v={found[2]}" if found else f"/static/{name}"
 
 
+class _State:
+    """`shell` in the templates: what the status line and the navigation show, found once a request, when first asked for."""
+
+    def __init__(self, find: Callable[[], dict[str, Any]]):
+        self._find = find
+
+    def _now(self) -> dict[str, Any]:
+        if "shell_state" not in g:
+            g.shell_state = self._find()
+        return g.shell_state
+
+    def __getattr__(self, name: str) -> Any:
+        return self._now()[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As a dictionary's."""
+        return self._now().get(name, default)
+
+
 class Shell:
     """Bound to one application by `install`; `page` is what the features' pages call."""
 
@@ -60,7 +79,7 @@ class Shell:
         self.env.install_gettext_callables(lambda s: self.translations().gettext(s),  # type: ignore[attr-defined]
                                            lambda s, p, n: self.translations().ngettext(s, p, n), newstyle=True)
         self.env.globals.update(static=static_url, csrf=self._csrf, when=self.when, number=self.number, size=self.size,
-                                duration=self.duration, say=self.say,
+                                duration=self.duration, say=self.say, shell=_State(self.state),
                                 sparks=lambda points: plot.spark([p.mean for p in points]))
 
     def install(self, app: Flask, kit: Kit, services: Mapping[str, Any]) -> None:
@@ -151,12 +170,11 @@ class Shell:
         """A whole page, or, when the address asks with `_block`, the one named block of it."""
         loaded = self.env.get_template(template)
         block = request.args.get("_block", "")
-        context["shell"] = self.state()
         own = block in loaded.blocks
         context.update(layout="fragment.html" if own else "base.html", fragment=block)
         html = loaded.render(context) if own or block not in BASE_BLOCKS else self._status(block, context)
         answer = Response(html, http_status, mimetype="text/html")
-        if context["shell"]["messages"] and not block:
+        if not block and request.cookies.get("unibos-toast"):
             answer.delete_cookie("unibos-toast", path="/")
         answer.headers["Vary"] = "Cookie, Accept-Language"
         return answer
@@ -164,7 +182,7 @@ class Shell:
     def _status(self, block: str, context: dict[str, Any]) -> str:
         """One part of the status line, which belongs to the layout and not to the page."""
         base = self.env.get_template("base.html")
-        scope = base.new_context({**context, "ui": self.env.get_template("components.html").make_module(context)})
+        scope = base.new_context({**context, "ui": self.env.get_template("components.html").module})
         return "".join(base.blocks[block](scope))
 
     def error(self, error: UnibosError) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import peewee
@@ -38,8 +38,9 @@ class Identity:
 
     # People.
 
-    def create(self, email: str, password: str, name: str, kind: str = "") -> User:
-        """A new person; raises Invalid for a bad e-mail, name or password, Conflict for a known e-mail."""
+    def create(self, email: str, password: str, name: str, kind: str = "", then: Callable[[User], None] = lambda _user: None) -> User:
+        """A new person; raises Invalid for a bad e-mail, name or password, Conflict for a known e-mail. `then` is called in the
+        same transaction: what it raises leaves nobody behind."""
         email, name = email.strip().lower(), name.strip()
         if not EMAIL.fullmatch(email):
             raise Invalid(T("This is not an e-mail address."), fields={"email": T("Write it as name@example.org.")})
@@ -50,8 +51,10 @@ class Identity:
         with self._kit.db.transaction():
             if User.select().where(User.email == email).exists():
                 raise Conflict(T("There is an account with this e-mail address already."))
-            return User.create(id=self._kit.random.uuid(), email=email, name=name, password_hash=hashed,
+            user = User.create(id=self._kit.random.uuid(), email=email, name=name, password_hash=hashed,
                                kind=kind or ("hub" if self._kit.role == "hub" else "local"), created_at=self._kit.now())
+            then(user)
+        return user
 
     def user(self, user_id: str) -> User:
         """One person; raises NotFound."""

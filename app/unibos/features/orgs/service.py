@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Crockford's base 32: no letters that look alike on a screen across the room.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 WRONG_UNTIL_NEW = 10
+CLAIMS_SECONDS = 2.0
 ACTIONS = ["read", "write", "delete", "admin"]
 RIGHTS = {"owner": ACTIONS, "admin": ACTIONS, "member": ACTIONS[:3], "viewer": ACTIONS[:1]}
 
@@ -32,6 +33,7 @@ class Orgs:
 
     def __init__(self, kit: Kit, identity: Any):
         self._kit, self._identity, self._claimed = kit, identity, False
+        self._claims: dict[str, tuple[float, dict[str, Any]]] = {}
         self._file = Path(kit.data_dir) / "claim-code"
 
     def home(self) -> Organisation:
@@ -103,21 +105,34 @@ class Orgs:
     def claim(self, code: str, address: str, *, email: str, password: str, name: str, organisation: str = "") -> Any:
         """Give the device its owner; returns the user. The code is used up. Raises as `check_code`, or Invalid."""
         self.check_code(code, address)
-        user = self._identity.create(email, password, name)
-        now, home = self._kit.now(), self.home()
-        with self._kit.db.transaction():
-            taken = (Organisation.update(claimed_at=now).where(Organisation.id == home.id, Organisation.claimed_at.is_null()).execute())
+        home = self.home()
+
+        def own(user: Any) -> None:
+            taken = (Organisation.update(claimed_at=self._kit.now())
+                     .where(Organisation.id == home.id, Organisation.claimed_at.is_null()).execute())
             if not taken:
                 raise Conflict(T("This device has an owner already."))
             self._kit.records.update(home, name=organisation.strip()[:255] or name, owner_id=user.id, actor_id=user.id)
-            Member.create(id=self._kit.random.uuid(), organisation_id=home.id, user_id=user.id, role="owner", joined_at=now)
+            Member.create(id=self._kit.random.uuid(), organisation_id=home.id, user_id=user.id, role="owner", joined_at=self._kit.now())
+
+        user = self._identity.create(email, password, name, then=own)
         self._file.unlink(missing_ok=True)
         self._claimed = True
+        self._claims.clear()
         self._identity.forgive(f"claim@{address}", "claim-wrong")
         return user
 
     def claims_of(self, user_id: str) -> dict[str, Any]:
-        """The organisation, role and permissions that a token of this person carries (spec section 3)."""
+        """The organisation, role and permissions that a token of this person carries (spec section 3); at most two seconds old."""
+        now, (until, known) = self._kit.clock.monotonic(), self._claims.get(user_id, (0.0, {}))
+        if now >= until or until - now > CLAIMS_SECONDS:
+            if len(self._claims) > 1000:
+                self._claims.clear()
+            known = self._read_claims(user_id)
+            self._claims[user_id] = (now + CLAIMS_SECONDS, known)
+        return known
+
+    def _read_claims(self, user_id: str) -> dict[str, Any]:
         row = (Member.select(Member.role, Organisation.id, Organisation.name, Organisation.type, Organisation.enabled_modules)
                .join(Organisation, on=(Organisation.id == Member.organisation_id)).where(Member.user_id == user_id).dicts().first())
         if row is None:
