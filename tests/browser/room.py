@@ -26,7 +26,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-quic", "--disable-background-networking"
 SHOTS = Path(__file__).parent / "shots"
 # A page that is left while its socket still opens says so; nobody is harmed.
 HARMLESS = ("WebSocket is closed before the connection is established",)
-MINUTE, HOUR = 60_000, 3_600_000
+ZONE = "Europe/Istanbul"
 
 # name: [(component, key, name, what its discovery says besides, first state, (middle, swing, noise) of its history)]
 DEVICES: dict[str, list[tuple[str, str, str, dict[str, Any], str, tuple[float, float, float] | None]]] = {
@@ -123,7 +123,6 @@ class Room:
 
     def close(self) -> None:
         """Stop browser and servers."""
-        open("/tmp/stack-lines.txt", "a").write("\n".join(x for st in self._stacks.values() for x in [str(st.process.poll()), *st.lines]))
         self._open.close()
         self.__dict__.pop("places", None)
         self.__init__(self.folder)  # type: ignore[misc]
@@ -173,7 +172,7 @@ class Room:
     def logged_in(self, role: str) -> Any:
         """The cookies of a browser in which Ada is logged in."""
         if role not in self._logins:
-            context = self.browser.new_context()
+            context = self.browser.new_context(timezone_id=ZONE)
             page = context.new_page()
             page.goto(getattr(self.stack, role) + "/login/")
             log_in(page)
@@ -225,7 +224,7 @@ class Visits:
         origin = getattr(stack or self.room.stack, role)
         context = self.room.browser.new_context(
             viewport={"width": width, "height": height}, base_url=origin, reduced_motion="reduce", locale={"en": "en-GB", "tr": "tr-TR"}[language],
-            timezone_id="Europe/Istanbul", color_scheme=theme, java_script_enabled=scripts,  # type: ignore[arg-type]
+            timezone_id=ZONE, color_scheme=theme, java_script_enabled=scripts,  # type: ignore[arg-type]
             storage_state=self.room.logged_in(role) if login and stack is None else None)
         self._open.append((context, Watch(context, origin, expected)))
         context.set_default_timeout(10_000)

@@ -151,9 +151,9 @@ def test_a_dangerous_act_asks_and_the_safe_button_has_the_focus(visit: Visits) -
 
 def test_a_plot_is_read_with_arrows(room: Room, visit: Visits) -> None:
     page = visit(f"/devices/{room.places['device']}/")
-    area = page.locator(".plot-area").first
+    figure = page.locator(".figure", has_text="Soil moisture").first
+    area, output = figure.locator(".plot-area"), figure.locator("output")
     area.focus()
-    output = page.locator(".figure").first.locator("output")
     expect(output).to_contain_text("%")
     before = output.inner_text()
     for _ in range(3):
@@ -161,7 +161,7 @@ def test_a_plot_is_read_with_arrows(room: Room, visit: Visits) -> None:
     expect(output).not_to_have_text(before)
     expect(area).to_have_attribute("aria-valuetext", output.inner_text())
     page.keyboard.press("t")
-    expect(page.locator(".figure").first.locator("details table")).to_be_visible()
+    expect(figure.locator("details table")).to_be_visible()
 
 
 def test_what_changes_is_spoken(visit: Visits) -> None:

@@ -17,3 +17,4 @@ def stack(tmp_path_factory) -> Iterator[Stack]:
         running.claim("node")
         running.claim("hub")
         yield running
+        assert running.process.poll() is None, "it ended by itself:\n" + "\n".join(running.lines[-60:])

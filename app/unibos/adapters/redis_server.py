@@ -50,19 +50,23 @@ def redis_command(binary: Path | str, data_dir: Path, socket: Path) -> list[str]
     return [str(binary), *(word for key, value in options.items() for word in (f"--{key}", value))]
 
 
-def socket_path(data_dir: Path, name: str) -> Path:
+def socket_path(data_dir: Path, name: str, *, make: bool = True) -> Path:
     """Where the socket called `name` of `data_dir` lies: under `data_dir`/run, or, where that is too long for a socket address,
-    in a 0700 directory of our own under the system's temporary directory. The directory is made.
+    in a 0700 directory of our own under the system's temporary directory. The directory is made, unless it is
+    only looked for (`make`).
 
     Raises StartError when that directory belongs to somebody else or others may enter it.
     """
     data_dir = Path(os.path.abspath(data_dir))
     path = data_dir / "run" / f"{name}.sock"
     if len(os.fsencode(path)) < _SOCKET_LIMIT:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if make:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return path
     mark = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
     place = Path(tempfile.gettempdir()) / f"unibos-{mark}"
+    if not make and not place.exists():
+        return place / f"{name}.sock"
     place.mkdir(exist_ok=True, mode=0o700)
     info = place.lstat()
     # The temporary directory is everybody's: whoever made this name first must have been us.

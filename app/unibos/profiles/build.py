@@ -39,11 +39,11 @@ def redis_address(settings: Settings) -> str:
     return redis_url(socket_path(base, "redis"), DATABASE_NUMBER.get(settings.role, 2))
 
 
-def control_socket(settings: Settings) -> Path:
+def control_socket(settings: Settings, *, make: bool = True) -> Path:
     """Where the web process listens for the owner's console."""
     from unibos.adapters.redis_server import socket_path
 
-    return socket_path(Path(settings["UNIBOS_DATA_DIR"]).absolute(), f"{settings.role}-control")
+    return socket_path(Path(settings["UNIBOS_DATA_DIR"]).absolute(), f"{settings.role}-control", make=make)
 
 
 def start_logging(settings: Settings) -> logging.Logger:

@@ -62,7 +62,7 @@ def _caller(role: str) -> Callable[..., tuple[int, Any]]:
         from unibos.adapters.console import request
         from unibos.profiles.build import control_socket, read_settings
 
-        return request(control_socket(read_settings(role)), method, path, body)
+        return request(control_socket(read_settings(role), make=False), method, path, body)
 
     return call
 
