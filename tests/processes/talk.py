@@ -115,6 +115,11 @@ def ended(stack: Stack, document_id: str, seconds: float = 40) -> dict[str, Any]
     return wait_for(lambda: (d := document(stack, document_id))["status"] in ("done", "failed") and d, seconds, "it was not read")
 
 
+def job_ended(stack: Stack, job_id: str) -> dict[str, Any]:
+    """Wait until a job has ended: a moment after what it worked on."""
+    return wait_for(lambda: (j := stack.api("GET", f"/api/v1/jobs/{job_id}/")[1])["ended_at"] and j, 10, "the job did not end")
+
+
 def ready(url: str) -> bool:
     """Whether hub or node says that it is ready."""
     try:

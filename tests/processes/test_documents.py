@@ -8,7 +8,7 @@ import urllib.parse
 import pytest
 
 from tests.adapters.documents import drawn, pdf, saved
-from tests.processes.talk import ask, document, ended
+from tests.processes.talk import ask, document, ended, job_ended
 
 LINES = ["Kira sözleşmesi", "Kiracı: Şükrü Yıldırım, İstanbul", "Aylık kira bedeli 12.500 TL olup her ayın", "beşinci gününe kadar ödenecektir."]
 
@@ -34,8 +34,8 @@ def test_a_turkish_scan_is_read(stack, scan):
     assert (read["status"], read["page_count"], read["title"]) == ("done", 1, "kira sözleşmesi")
     for word in ("sözleşmesi", "Şükrü Yıldırım", "İstanbul", "beşinci gününe"):
         assert word in read["text"], read["text"]
-    status, job = stack.api("GET", f"/api/v1/jobs/{read['job_id']}/")
-    assert (status, job["state"], job["attempt"], job["fraction"]) == (200, "done", 1, 1.0)
+    job = job_ended(stack, read["job_id"])
+    assert (job["state"], job["attempt"], job["fraction"]) == ("done", 1, 1.0)
     picture = ask("GET", f"{stack.node}/api/v1/documents/{read['id']}/file/", Authorization="Bearer x")
     assert picture.status == 401
 
@@ -70,7 +70,7 @@ def test_a_corrupt_file_fails_with_its_reason_and_can_be_tried_again(stack, tmp_
     read = ended(stack, answer["id"])
     assert read["status"] == "failed"
     assert len(read["reason"]) > 10 and str(stack.data) not in read["reason"]
-    status, job = stack.api("GET", f"/api/v1/jobs/{read['job_id']}/")
+    job = job_ended(stack, read["job_id"])
     assert (job["state"], bool(job["error"])) == ("failed", True)
     status, again = stack.api("POST", f"/api/v1/documents/{read['id']}/retry/", {})
     assert status == 202 and again["job_id"] != read["job_id"]

@@ -74,7 +74,7 @@ class Shell:
         self._navigation = navigation
         loaders = [jinja2.PackageLoader(f.package) for f in features if _has_templates(f.package)]
         self.env = jinja2.Environment(loader=jinja2.ChoiceLoader([jinja2.PackageLoader("unibos.panel"), *loaders]), autoescape=True,
-                                      extensions=["jinja2.ext.i18n", "jinja2.ext.do"], trim_blocks=True, lstrip_blocks=True,
+                                      extensions=["jinja2.ext.i18n", "jinja2.ext.do"], trim_blocks=True, lstrip_blocks=True, auto_reload=False,
                                       undefined=jinja2.StrictUndefined)
         self.env.install_gettext_callables(lambda s: self.translations().gettext(s),  # type: ignore[attr-defined]
                                            lambda s, p, n: self.translations().ngettext(s, p, n), newstyle=True)
@@ -162,7 +162,7 @@ class Shell:
         from babel.dates import format_time
 
         now = self._kit.now().astimezone(self.zone)
-        return format_time(now, "short", locale=self.language) if trusted else self.translations().gettext("clock not set")
+        return format_time(now, "HH:mm", locale=self.language) if trusted else self.translations().gettext("clock not set")
 
     # Rendering.
 
