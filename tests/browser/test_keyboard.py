@@ -142,6 +142,7 @@ def test_a_dangerous_act_asks_and_the_safe_button_has_the_focus(visit: Visits) -
     expect(dialog).to_be_hidden()
     expect(row).to_have_count(1)
     summary.press("Enter")
+    expect(safe).to_be_focused()
     page.keyboard.press("Tab")
     expect(dialog.get_by_role("button", name="Remove the login")).to_be_focused()
     page.keyboard.press("Enter")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Changes and values reach a page at most so often: a page cannot show more, and a phone should not have to.
 INTERVAL = 0.1
+# When a topic last changed is kept for so many topics; a page that was rendered before that is told at once.
+REMEMBERED = 5000
 
 
 class Page:
@@ -34,7 +36,7 @@ class Live:
 
     def __init__(self, kit: Kit):
         self._kit, self._pages, self._lock = kit, set[Page](), threading.Lock()
-        self._started = False
+        self._started, self._since, self._last = False, 0, dict[str, int]()
 
     def serve(self, connection: Connection) -> None:
         """Serve one page until it leaves."""
@@ -44,7 +46,7 @@ class Live:
         with self._lock:
             self._pages.add(page)
             if not self._started:
-                self._started = True
+                self._started, self._since = True, self._kit.now_ms()
                 threading.Thread(target=self._listen, name="live", daemon=True).start()
         sender = threading.Thread(target=self._send, args=(page,), daemon=True)
         sender.start()
@@ -57,9 +59,21 @@ class Live:
                     topics = message.get("topics")
                     page.topics = frozenset(str(t)[:100] for t in topics[:100]) if isinstance(topics, list) else frozenset()
                     connection.send({"type": "ready", "version": __version__, "at": self._kit.now_ms()})
+                    self._catch_up(page, message.get("since"))
         finally:
             with self._lock:
                 self._pages.discard(page)
+            page.waiting.set()
+
+    def _catch_up(self, page: Page, since: Any) -> None:
+        """Tell what changed between the rendering of the page (`since`, ms) and its hello: nobody told it then."""
+        if not isinstance(since, int | float) or not since:
+            return
+        since -= 1000  # what the page shows was read a moment before it was rendered
+        whole = since < self._since  # and maybe before this process listened
+        missed = [t for t in page.topics if whole or self._last.get(t, 0) >= since]
+        if missed:
+            page.changed.update(dict.fromkeys(missed))
             page.waiting.set()
 
     def count(self) -> int:
@@ -73,7 +87,11 @@ class Live:
 
     def spread(self, message: Mapping[str, Any]) -> None:
         """Note a bus message for every page that shows its topic."""
-        kind = message.get("type")
+        kind, now = message.get("type"), self._kit.now_ms()
+        named = [message.get("topic")] if kind == "changed" else [v.get("topic") for v in message.get("values", ())]
+        if len(self._last) > REMEMBERED:
+            self._last, self._since = {}, now
+        self._last.update({topic: now for topic in (*named, *(["values"] if kind == "values" else []))})
         for page in list(self._pages):
             if kind == "changed" and message.get("topic") in page.topics:
                 page.changed[message["topic"]] = None

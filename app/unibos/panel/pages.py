@@ -11,7 +11,7 @@ from unibos.kernel.errors import NotFound
 from unibos.kernel.web import Call, Routes
 from unibos.kernel.words import T
 from unibos.panel.i18n import findable
-from unibos.panel.shell import go, labels, page, say, shell, static_file
+from unibos.panel.shell import go, labels, packed_file, page, say, shell, static_file
 
 ROUTES = Routes()
 
@@ -22,8 +22,12 @@ def static(call: Call, name: str) -> Response:
     found = static_file(name)
     if found is None:
         raise NotFound()
-    answer = Response(found[0], mimetype=found[1])
-    answer.headers["ETag"] = f'"{found[2]}"'
+    packed = request.accept_encodings["gzip"] > 0
+    answer = Response(packed_file(name) if packed else found[0], mimetype=found[1])
+    answer.headers["ETag"] = f'"{found[2]}{"-gzip" if packed else ""}"'
+    answer.headers["Vary"] = "Accept-Encoding"
+    if packed:
+        answer.headers["Content-Encoding"] = "gzip"
     # With its hash in the address a file never changes; without it, it is asked for again.
     answer.headers["Cache-Control"] = "public, max-age=31536000, immutable" if request.args.get("v") == found[2] else "no-cache"
     return answer.make_conditional(request)

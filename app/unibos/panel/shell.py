@@ -42,6 +42,15 @@ def static_file(name: str) -> tuple[bytes, str, str] | None:
     return content, TYPES[ending], hashlib.sha256(content).hexdigest()[:12]
 
 
+@functools.cache
+def packed_file(name: str) -> bytes:
+    """One of our own files, compressed once (gzip, the same bytes each time)."""
+    import gzip
+
+    found = static_file(name)
+    return gzip.compress(found[0], 9, mtime=0) if found else b""
+
+
 def static_url(name: str) -> str:
     """The address of one of our own files, with its hash, so that it can be cached for ever."""
     found = static_file(name)
@@ -151,7 +160,7 @@ class Shell:
             for report in self._kit.gather("status"):
                 status.update(report())
         trusted, message = self._kit.clock.trusted(), unquote(request.cookies.get("unibos-toast", ""))[:500]
-        return {"host": socket.gethostname(), "role": self._kit.role, "version": __version__, "path": path, "lang": self.language,
+        return {"at": self._kit.now_ms(), "host": socket.gethostname(), "role": self._kit.role, "version": __version__, "path": path, "lang": self.language,
                 "languages": [{"code": c, "name": n} for c, n in i18n.LANGUAGES.items()], "nav": nav,
                 "theme": who.theme or request.cookies.get("unibos-theme", "") or "auto",
                 "user": {"name": who.name} if people else None, "csrf": csrf_token(self._kit),

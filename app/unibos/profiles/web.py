@@ -57,7 +57,18 @@ def application(role: str) -> Any:
         from werkzeug.middleware.proxy_fix import ProxyFix
 
         wsgi = ProxyFix(wsgi, x_for=1, x_proto=1, x_host=1)
-    return Middleware(wsgi)
+    return Middleware(in_turn(wsgi))
+
+
+def in_turn(wsgi: Any) -> Any:
+    """Let every connection that waits have its turn first: a kept one whose next request is there already would not yield by itself."""
+    from gevent import sleep
+
+    def enter(environ: dict[str, Any], start_response: Any) -> Any:
+        sleep(0)
+        return wsgi(environ, start_response)
+
+    return enter
 
 
 def wait_politely() -> None:

@@ -4,6 +4,7 @@
 const root = document.documentElement;
 const words = document.getElementById('words').dataset;
 const lang = root.lang || 'en';
+let since = Number(root.dataset.at) || 0; // when the box rendered what the page shows
 let skew = 0; // the box's clock may differ from the reader's: `ready` tells it
 const STALE = 30_000, SILENCE = 25_000, ANSWER = 10_000;
 const say = (level, text) => document.dispatchEvent(new CustomEvent('unibos:toast', { detail: { level, text } }));
@@ -176,12 +177,12 @@ function hello(force) {
   const list = [...new Set(found)].sort();
   if (socket?.readyState !== WebSocket.OPEN || (!force && topics === list.join(' '))) return;
   topics = list.join(' ');
-  socket.send(JSON.stringify({ type: 'hello', topics: list }));
+  socket.send(JSON.stringify({ type: 'hello', topics: list, since: force && everReady ? 0 : since }));
 }
 
 const hear = {
   ready({ at }) {
-    if (at) skew = Date.now() - at;
+    if (at) { skew = Date.now() - at; since = at; }
     const late = everReady || performance.now() > 3000; // what changed between the page and this word is fetched
     const back = lostAt || !everReady;
     everReady = true; failures = 0; lostAt = 0; tries = 0;
