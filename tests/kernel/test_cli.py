@@ -30,7 +30,6 @@ def test_help_names_every_command_and_version_is_told(program):
 @pytest.mark.parametrize(("program", "command"), [(p, c) for p in PROGRAMS for c in __import__("unibos.profiles.programs", fromlist=["table_of"]).table_of(p)])
 def test_every_command_loads_and_explains_itself(program, command):
     from click.testing import CliRunner
-
     from unibos.profiles.programs import table_of
 
     loaded = table_of(program)[command][1]()
