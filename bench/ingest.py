@@ -143,10 +143,11 @@ class Peer:
         process = stand.program("peer_mqtt", str(self.port), self.agent, self.agent_password, str(file), str(EVENTS))
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
         began, sent = publish(lines, sensors, self.port, self.user, self.password)
-        done = float(process.stdout.readline())
+        moment, commits = process.stdout.readline().split()
+        done = float(moment)
         process.wait(20)
         process.stdout.close()
-        return {"seconds": done - began, "rate": EVENTS / (done - began), "published": EVENTS / (sent - began)}
+        return {"seconds": done - began, "rate": EVENTS / (done - began), "published": EVENTS / (sent - began), "commits": int(commits)}
 
     def stop(self) -> None:
         """End the broker."""

@@ -1,6 +1,9 @@
-"""The plain way from MQTT to SQLite, to compare with: paho at QoS 1, and a thread that inserts what came in batches of up to 500.
+"""The plain way from MQTT to SQLite, to compare with: paho at QoS 1, and batches of up to 500 rows, or of what comes in 20 ms, in one commit.
 
-`python -m bench.peer_mqtt PORT USER PASSWORD FILE COUNT` prints "ready", and the moment (monotonic) when COUNT rows are committed.
+It waits for a batch to fill: one that took what is there would commit every few rows, and would be no peer.
+
+`python -m bench.peer_mqtt PORT USER PASSWORD FILE COUNT` prints "ready", and then the moment (monotonic) when COUNT rows are committed and in
+how many commits.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import sys
 import time
 
 BATCH = 500
+FILLS = 0.02  # s
 
 
 def main(port: int, user: str, password: str, file: str, count: int) -> None:
@@ -31,16 +35,20 @@ def main(port: int, user: str, password: str, file: str, count: int) -> None:
     db.execute("PRAGMA journal_mode = wal")
     db.execute("PRAGMA synchronous = normal")
     db.execute("CREATE TABLE readings (topic TEXT, ts REAL, value REAL)")
-    kept = 0
+    kept = commits = 0
     while kept < count:
         batch = [came.get()]
-        while len(batch) < BATCH and not came.empty():
-            batch.append(came.get())
+        until = time.monotonic() + FILLS
+        while len(batch) < BATCH and kept + len(batch) < count and (left := until - time.monotonic()) > 0:
+            try:
+                batch.append(came.get(timeout=left))
+            except queue.Empty:
+                break
         db.execute("BEGIN")
         db.executemany("INSERT INTO readings VALUES (?, ?, ?)", [(topic, at, json.loads(payload)["temperature"]) for topic, at, payload in batch])
         db.execute("COMMIT")
-        kept += len(batch)
-    print(time.monotonic(), flush=True)
+        kept, commits = kept + len(batch), commits + 1
+    print(time.monotonic(), commits, flush=True)
     client.disconnect()
     client.loop_stop()
 
