@@ -108,6 +108,16 @@ def test_hostile_messages_are_counted_and_change_nothing(house):
     wait_for(lambda: entity(house)["number"] == 1)
 
 
+def test_a_state_that_cannot_be_used_is_counted_and_one_that_speaks_of_other_things_is_not(house):
+    made = join(house, "Garden box")
+    announce(made["device"])
+    wait_for(lambda: entity(house))
+    for payload in (b"garbage", b"\xff", b"[1,2]", b"NaN", b'{"t": ' * 300, b'{"other": 1}', b'{"t": 5}'):
+        made["device"].publish("garden-box/state", payload)
+    wait_for(lambda: entity(house)["number"] == 5)
+    wait_for(lambda: sum(r["count"] for r in house.devices.refusals()) == 5)
+
+
 def test_refusals_do_not_fill_the_disk(node):
     ingest = Ingest(node.kit)
     for start in range(0, 600, 100):

@@ -128,13 +128,15 @@ class Ingest:
         if len(message.payload) > MOST_PAYLOAD:
             self._refuse(message.topic, T("The message is longer than %(most)s bytes.", most=MOST_PAYLOAD))
             return
-        payload = Payload(message.payload)
+        payload, understood = Payload(message.payload), False
         for route in routes:
             if route.availability:
+                understood = True
                 self._availability(route, message.topic, payload)
             reading = read_state(route.entity, payload, topic=message.topic)
             if reading.brightness is not None and not message.retain:
                 rows.append((f"{route.key}:brightness", heard.at, reading.brightness, None))
+            understood = understood or bool(reading)
             if reading.number is None and reading.text is None:
                 continue
             if message.retain and self._newest.get(route.key) == (reading.number, reading.text):
@@ -142,6 +144,9 @@ class Ingest:
             self._newest[route.key] = (reading.number, reading.text)
             rows.append((route.key, heard.at, reading.number, reading.text))
             live[route.key] = {"topic": f"device:{route.device_id}", "key": route.key, "number": reading.number, "text": reading.text, "at": heard.at}
+        # A JSON object may well speak of other things than what is measured here; anything else was meant for these.
+        if not understood and message.payload and not isinstance(payload.json, dict):
+            self._refuse(message.topic, T("The message says nothing that can be used."))
 
     def _availability(self, route: _Route, topic: str, payload: Payload) -> None:
         said_before = self._said.setdefault(route.entity_id, {})
