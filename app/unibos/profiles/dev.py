@@ -88,7 +88,7 @@ def _children(settings: dict[str, Any]) -> list[Any]:
         else:
             print("no MQTT broker: devices cannot report until mosquitto is installed (apt-get install mosquitto)", flush=True)
     python = sys.executable
-    quiet = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    quiet = {**os.environ, "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "1"}
     for role, read in settings.items():
         url = f"http://{read['UNIBOS_HOST']}:{read['UNIBOS_PORT']}"
         ready = _healthy(url)
@@ -210,7 +210,7 @@ def worker_start(queues: str, role: str, kind: str) -> None:
     unknown = wanted - known
     if unknown:
         raise StartError(T("There is no queue %(names)s; there are %(known)s.", names=", ".join(sorted(unknown)), known=", ".join(sorted(known))))
-    quiet = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    quiet = {**os.environ, "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "1"}
     children = [Child(f"{role}-{q}", (sys.executable, "-m", "unibos.profiles.worker", role, q), env=quiet) for q in sorted(wanted)]
     sys.exit(Supervisor(children, lambda line: print(line, flush=True), False, "workers started").run())
 

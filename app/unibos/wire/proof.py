@@ -20,25 +20,25 @@ def message(purpose: str, *fields: bytes | str) -> bytes:
 
 def public_key(seed: bytes) -> bytes:
     """The 32-byte public key of a 32-byte seed."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from nacl.signing import SigningKey
 
-    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    return bytes(SigningKey(seed).verify_key)
 
 
 def sign(seed: bytes, purpose: str, *fields: bytes | str) -> bytes:
     """The 64-byte signature."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from nacl.signing import SigningKey
 
-    return Ed25519PrivateKey.from_private_bytes(seed).sign(message(purpose, *fields))
+    return SigningKey(seed).sign(message(purpose, *fields)).signature
 
 
 def verify(public: bytes, signature: bytes, purpose: str, *fields: bytes | str) -> bool:
     """Whether `signature` was made for exactly this by the owner of `public`; False for anything malformed."""
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from nacl.exceptions import CryptoError
+    from nacl.signing import VerifyKey
 
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, message(purpose, *fields))
-    except (InvalidSignature, ValueError):
+        VerifyKey(public).verify(message(purpose, *fields), signature)
+    except (CryptoError, ValueError):
         return False
     return True

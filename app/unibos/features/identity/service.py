@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import peewee
@@ -34,7 +35,11 @@ class Identity:
 
     def __init__(self, kit: Kit):
         self._kit = kit
-        self.signer = Signer(kit.secret("jwt", 32), f"unibos:{kit.role}:{kit.secret('device', 16).hex()}")
+
+    @cached_property
+    def signer(self) -> Signer:
+        """The signer of this device's tokens; made when first asked for, since agent and workers never do."""
+        return Signer(self._kit.secret("jwt", 32), f"unibos:{self._kit.role}:{self._kit.secret('device', 16).hex()}")
 
     # People.
 
