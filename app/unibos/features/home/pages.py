@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from typing import Any
 
 from flask import Response, request
 
@@ -15,9 +16,12 @@ ROUTES = Routes()
 @ROUTES.get("/", access="viewer", kind="page")
 def dashboard(call: Call) -> Response:
     """What is wrong, what runs, how this device is."""
-    cards = sorted((card(call.actor) for card in call.kit.gather("cards")), key=lambda c: c["order"])
+    def find() -> tuple[list[dict[str, Any]], bool, list[dict[str, Any]]]:
+        cards = sorted((card(call.actor) for card in call.kit.gather("cards")), key=lambda c: c["order"])
+        return cards, *call.service.ready()
+
     # A fragment is asked for because something changed: it must not show what was before.
-    ready, checks = call.service.ready() if "_block" in request.args else call.service.recent()
+    cards, ready, checks = find() if "_block" in request.args else call.service.recent(f"{call.actor.org_id} {call.actor.role}", find)
     words = {name: value for card in cards for name, value in card.get("words", {}).items()}
     return page(call, "dashboard.html", cards=cards, ready=ready, checks=checks, **words)
 

@@ -21,7 +21,7 @@ class Home:
 
     def __init__(self, kit: Kit):
         self._kit = kit
-        self._recent: tuple[float, tuple[bool, list[dict[str, Any]]]] | None = None
+        self._recent: dict[str, tuple[float, Any]] = {}
 
     def checks(self) -> list[dict[str, Any]]:
         """Each dependency: {name, ok, required, why}. A check that breaks is a check that failed."""
@@ -35,12 +35,16 @@ class Home:
         checks = self.checks()
         return all(c["ok"] for c in checks if c["required"]), checks
 
-    def recent(self) -> tuple[bool, list[dict[str, Any]]]:
-        """`ready`, at most a second old: for whole pages, so that many that load at once do not each question the agent."""
-        now, kept = self._kit.clock.monotonic(), self._recent
-        if kept is None or not 0 <= now - kept[0] < RECENT:
-            kept = self._recent = (now, self.ready())
-        return kept[1]
+    def recent(self, key: str, make: Callable[[], Any]) -> Any:
+        """What `make()` gave, at most a second ago: for whole pages, so that many that load at once do not each ask for the same.
+        What changes within that second is told to the page by its live connection."""
+        now, (at, kept) = self._kit.clock.monotonic(), self._recent.get(key, (-1.0, None))
+        if at < 0 or not 0 <= now - at < RECENT:
+            if len(self._recent) > 100:
+                self._recent.clear()
+            kept = make()
+            self._recent[key] = (now, kept)
+        return kept
 
     def brief(self) -> dict[str, str]:
         """What /healthz says."""
