@@ -43,6 +43,12 @@ def nodes(call: Call) -> Response:
     return _list(call, None)
 
 
+@ROUTES.get("/nodes/tokens/", access="viewer", kind="page")
+def after_token(call: Call) -> Response:
+    """The list again: what a page that shows a new token asks for when nodes change, and what a reload of it shows."""
+    return _list(call, None)
+
+
 @ROUTES.post("/nodes/tokens/", access="admin", kind="page")
 def token(call: Call) -> Response:
     """Make an enrolment token and show it once."""
