@@ -73,6 +73,10 @@ class Machine:
 
 def build_kit(settings: Settings) -> Kit:
     """The real Kit of a process; binds the database. Nothing is asked of any server yet."""
+    if not settings["UNIBOS_DATABASE_URL"] and not settings["UNIBOS_DATABASE_OWNER_URL"]:
+        # peewee loads PostgreSQL's drivers wherever it finds them; on SQLite that is megabytes in every process for nothing.
+        for driver in ("psycopg2", "psycopg"):
+            sys.modules.setdefault(driver, None)  # type: ignore[arg-type]
     from unibos.adapters.database import Database
     from unibos.adapters.files import FileStore
     from unibos.adapters.http import GatedHttp
