@@ -20,7 +20,7 @@ FEATURE = Feature(
     settings=(Setting("UNIBOS_UPLOAD_MB", "integer", 100, T("The largest file that can be uploaded, in megabytes (at most 512).")),
               Setting("UNIBOS_OCR_LANGUAGES", "text", "tur+eng", T("The languages that documents are read in."))),
     exports=(Export("documents", T("Documents with their text.")), Export("sensitive", T("Documents marked as sensitive."), "never")),
-    commands=(Command("unibos", "documents", T("List, search and upload documents."), "cli:documents"),),
+    commands=(Command("unibos", "documents", T("List and search documents."), "cli:documents"),),
     keeps=(Keep("document"), Keep("document_page"), Keep("files", "folder")),
     replicates={"document": "KEEP_BOTH", "document_page": "NEWER_WINS"},
     switch=True,
