@@ -1,0 +1,32 @@
+# Every option of UNIBOS; importing this enables nothing.
+{
+  imports = [
+    ./contracts/settings.nix
+    ./contracts/served.nix
+    ./features/devices.nix
+    ./features/documents.nix
+    ./features/jobs.nix
+    ./features/link.nix
+    ./profiles/colocated.nix
+    ./profiles/hub.nix
+    ./profiles/node.nix
+    ./profiles/witness.nix
+    ./profiles/worker.nix
+    ./services/access-point.nix
+    ./services/appliance.nix
+    ./services/base.nix
+    ./services/broker.nix
+    ./services/certificate.nix
+    ./services/database.nix
+    ./services/discovery.nix
+    ./services/machine.nix
+    ./services/pair.nix
+    ./services/proxy.nix
+    ./services/queue.nix
+    ./services/screen.nix
+    ./services/sentinel.nix
+    ./services/ssh.nix
+    ./services/updates.nix
+    ./services/wifi.nix
+  ];
+}

@@ -1,0 +1,62 @@
+# What every machine with a profile has: the package, the user, the programs with their settings, and the rules of its state.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib) mkOption types;
+  cfg = config.unibos;
+  # The programs find the machine's settings by themselves, also under sudo.
+  program =
+    name:
+    pkgs.writeShellScriptBin name ''
+      export UNIBOS_CONFIG="''${UNIBOS_CONFIG:-/etc/unibos/settings.toml}"
+      exec ${cfg.package}/bin/${name} "$@"
+    '';
+in
+{
+  options.unibos = {
+    package = lib.mkPackageOption pkgs "unibos" { };
+    active = mkOption {
+      type = types.bool;
+      internal = true;
+      readOnly = true;
+      default = cfg.hub.enable || cfg.node.enable || cfg.worker.enable || cfg.witness.enable;
+      description = "Whether this machine has any profile.";
+    };
+  };
+
+  config = lib.mkIf cfg.active {
+    users.users.unibos = {
+      isSystemUser = true;
+      group = "unibos";
+      home = "/var/lib/unibos";
+      description = "UNIBOS";
+    };
+    users.groups.unibos = { };
+    users.mutableUsers = lib.mkDefault false;
+
+    unibos.settings = {
+      unibos_data_dir = "/var/lib/unibos";
+      # The proxy in front ends HTTPS.
+      unibos_tls_proxy = true;
+    };
+
+    environment.systemPackages =
+      lib.optionals (cfg.node.enable || cfg.worker.enable) [
+        (program "unibos")
+        (program "unibos-worker")
+      ]
+      ++ lib.optionals cfg.hub.enable [
+        (program "unibos-hub")
+        (program "unibos-manager")
+      ];
+
+    documentation.enable = lib.mkDefault false;
+    environment.defaultPackages = lib.mkDefault [ ];
+    nix.channel.enable = lib.mkDefault false;
+    system.stateVersion = lib.mkDefault "26.05";
+  };
+}
