@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import signal
 import socket
+import ssl
 import stat
 import subprocess
 import sys
 import time
 
 import pytest
-from unibos.adapters import mosquitto
+from unibos.adapters import certificates, mosquitto
 from unibos.kernel.errors import Forbidden, SettingError, StartError, Unavailable
 
 from tests.brokers import LAMP, Agents, RealDevice, RealRig, eventually, installed
+from tests.stack import free_port
 
 
 @pytest.fixture
@@ -123,30 +126,112 @@ def test_a_lost_agent_password_is_made_anew(tmp_path, agents):
     rig.close()
 
 
-@installed
-def test_the_lan_listener_is_as_closed_as_the_other(tmp_path, agents):
+@pytest.fixture
+def lan(tmp_path):
+    """A broker with a TLS and a plain listener besides the agent's, and its authority's certificate."""
+    now = dt.datetime.now(dt.UTC)
+    certificates.ensure(tmp_path / "ca", tmp_path / "leaf", ["box.local", "localhost"], ["192.168.1.2"], now, now)
     rig = RealRig(tmp_path)
     rig.close()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    rig.files = mosquitto.prepare(tmp_path, rig.port, lan=[mosquitto.Lan("127.0.0.1", port)])
+    rig.tls, rig.plain, rig.authority = free_port(), free_port(), tmp_path / "leaf/ca.pem"
+    rig.files = mosquitto.prepare(tmp_path, rig.port, lan=[
+        mosquitto.Lan(port=rig.tls, certificate=tmp_path / "leaf/leaf.pem", key=tmp_path / "leaf/leaf-key.pem"), mosquitto.Lan("127.0.0.1", rig.plain)])
     rig.back()
-    here = agents(rig.broker()).up()
-    here.broker.put_account(LAMP, "pw")
-    here.broker.stop()
-    with pytest.raises(Forbidden):
-        RealDevice(port, "", "")
-    device = RealDevice(port, "lamp", "pw")
-    assert not device.subscribe("#")
-    device.close()
+    yield rig
     rig.close()
+
+
+@installed
+def test_the_lan_listeners_are_as_closed_as_the_other(lan, agents):
+    here = agents(lan.broker(mosquitto.AGENT_CLIENT)).up()
+    here.broker.put_account(LAMP, "pw")
+    for username, password in (("", ""), ("lamp", "wrong")):
+        with pytest.raises(Forbidden):
+            RealDevice(lan.plain, username, password)
+    device = RealDevice(lan.plain, "lamp", "pw")
+    assert not device.subscribe("#") and device.subscribe("cmnd/lamp/x")
+    device.close()
+
+
+@installed
+def test_the_agents_login_works_on_loopback_only(lan, agents):
+    here = agents(lan.broker(mosquitto.AGENT_CLIENT)).up()
+    here.broker.put_account(LAMP, "pw")
+    password = lan.files.agent_password_file.read_text()
+    for port in (lan.plain, lan.tls):
+        assert shell(lan, port, "lamp", "pw", "-t", "tele/lamp/x", "-m", "x") == 0
+        for client in (mosquitto.AGENT_CLIENT, mosquitto.AGENT, "other"):
+            assert shell(lan, port, mosquitto.AGENT, password, "-i", client, "-t", "t", "-m", "x") == 5  # not authorised
+    here.broker.subscribe(["t"])
+    here.broker.publish("t", b"still here")
+    here.waits_for(b"still here")
+
+
+@installed
+def test_a_device_cannot_take_over_the_agents_session(lan, agents):
+    here = agents(lan.broker(mosquitto.AGENT_CLIENT)).up()
+    here.broker.subscribe(["tele/#"])
+    here.broker.put_account(LAMP, "pw")
+    for n in range(3):
+        assert shell(lan, lan.plain, "lamp", "pw", "-i", mosquitto.AGENT_CLIENT, "-t", "tele/lamp/x", "-m", str(n), "-q", "1") == 0
+    here.waits_for(b"0", b"1", b"2")
+    assert [up for up, _why in here.states] == [True]
+
+
+def shell(lan, port: int, username: str, password: str, *more: str, host: str = "localhost") -> int:
+    """The exit code of mosquitto_pub; where there is TLS it trusts the authority alone and checks the name."""
+    trust = ("-h", host, "--cafile", str(lan.authority)) if port == lan.tls else ("-h", "127.0.0.1")
+    return subprocess.run(["mosquitto_pub", *trust, "-p", str(port), "-u", username, "-P", password, *more], capture_output=True, timeout=20,
+                          check=False).returncode
+
+
+@installed
+def test_a_client_that_trusts_the_authority_talks_over_tls(lan, agents, tmp_path):
+    here = agents(lan.broker(mosquitto.AGENT_CLIENT)).up()
+    here.broker.subscribe(["tele/#"])
+    here.broker.put_account(LAMP, "pw")
+    trusting = ssl.create_default_context(cafile=lan.authority)
+    for family, host, most in ((socket.AF_INET, "127.0.0.1", "TLSv1.3"), (socket.AF_INET6, "::1", "TLSv1.2")):
+        trusting.maximum_version = ssl.TLSVersion[most.replace(".", "_")]
+        with socket.socket(family) as plain:
+            plain.settimeout(10)
+            plain.connect((host, lan.tls))
+            with trusting.wrap_socket(plain, server_hostname="box.local") as tls:
+                assert tls.version() == most
+    said = ("-t", "tele/lamp/x", "-q", "1", "-m")
+    assert shell(lan, lan.tls, "lamp", "pw", *said, "over TLS") == 0
+    assert shell(lan, lan.tls, "lamp", "pw", *said, "under another name", host="127.0.0.1") != 0
+    certificates.ensure(tmp_path / "x/ca", tmp_path / "x/leaf", ["localhost"], [], (now := dt.datetime.now(dt.UTC)), now)
+    lan.authority = tmp_path / "x/leaf/ca.pem"
+    assert shell(lan, lan.tls, "lamp", "pw", *said, "to a stranger") != 0
+    here.waits_for(b"over TLS")
+
+
+@installed
+def test_lan_on_and_off_again_binds_and_frees_the_agents_account(tmp_path):
+    def agent():
+        files = json.loads((tmp_path / "mosquitto/accounts.json").read_text())
+        return next(c for c in files["clients"] if c["username"] == mosquitto.AGENT).get("clientid")
+
+    for listeners, wanted in (([], None), ([mosquitto.Lan(port=8883)], mosquitto.AGENT_CLIENT), ([], None)):
+        mosquitto.prepare(tmp_path, 1883, lan=listeners)
+        assert agent() == wanted
 
 
 @installed
 def test_a_line_break_cannot_smuggle_a_setting_in(tmp_path):
     with pytest.raises(SettingError):
         mosquitto.prepare(tmp_path / "a\nallow_anonymous true", 1883)
+
+
+def test_the_plugin_may_lie_in_a_package_of_its_own(tmp_path, monkeypatch):
+    for place in ("mosquitto/bin", "mosquitto-lib/lib"):
+        (tmp_path / place).mkdir(parents=True)
+    program, plugin = tmp_path / "mosquitto/bin/mosquitto", tmp_path / "mosquitto-lib/lib/mosquitto_dynamic_security.so"
+    program.touch(mode=0o755)
+    plugin.touch()
+    monkeypatch.setenv("PATH", f"{tmp_path}/mosquitto/bin:relative/bin:{tmp_path}/mosquitto-lib/bin")
+    assert (mosquitto.find_mosquitto(), mosquitto.find_dynsec()) == (program, plugin)
 
 
 def test_says_what_is_missing(tmp_path, monkeypatch):

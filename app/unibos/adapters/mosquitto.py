@@ -21,15 +21,21 @@ from unibos.kernel.errors import SettingError, StartError
 from unibos.kernel.words import T
 
 AGENT = "unibos-agent"
+AGENT_CLIENT = "unibos-agent-here"  # its client id: not its user name, which is what a LAN listener makes of client ids
+LAN_CONNECTIONS = 500
 PAYLOAD_LIMIT = 64 * 1024
 _ITERATIONS = 1000  # the password is 256 random bits, so the count matters little; the plugin's own is 101
 
 
 @dataclass(frozen=True)
 class Lan:
-    """A listener for devices besides the agent's on loopback. Without a certificate it speaks plain MQTT."""
+    """A listener for devices besides the agent's on loopback. Without a certificate it speaks plain MQTT.
 
-    host: str = "0.0.0.0"  # devices of the house come from any interface; a switch that is off by default opens it
+    A device's client id is its user name there, whatever it says, so that no device takes over the session of another or of the
+    agent; and the agent's account asks for a client id that is not its user name, so that its login is refused there.
+    """
+
+    host: str = ""  # empty: every address, IPv4 and IPv6; devices of the house come from any interface, and a switch that is off by default opens it
     port: int = 1883
     certificate: Path | None = None
     key: Path | None = None
@@ -52,10 +58,12 @@ def find_mosquitto() -> Path | None:
 
 
 def find_dynsec() -> Path | None:
-    """The dynamic-security plugin: beside the program that was found, or in the usual library directories, or None."""
+    """The dynamic-security plugin: beside the program that was found or a directory of PATH, or in the usual library directories, or None."""
     name = "mosquitto_dynamic_security.so"
     binary = find_mosquitto()
     places = [binary.resolve().parent.parent / "lib"] if binary else []
+    # Nix keeps libraries in a package of their own, which is on PATH only by name: …-mosquitto-lib/bin stands for …-mosquitto-lib/lib.
+    places += [Path(p).parent / "lib" for p in os.environ.get("PATH", "").split(os.pathsep) if os.path.isabs(p)]
     places += [Path(p) for p in ("/usr/lib", "/usr/local/lib", "/usr/lib64", "/opt/homebrew/lib", "/run/current-system/sw/lib")]
     for place in places:
         for found in (place / name, *sorted(place.glob(f"*/{name}"))):
@@ -67,7 +75,8 @@ def find_dynsec() -> Path | None:
 def prepare(data_dir: Path, port: int, *, lan: Sequence[Lan] = ()) -> MosquittoFiles:
     """Write what the broker needs into `data_dir`/mosquitto (0700, files 0600) and say how to start it.
 
-    The agent listens on 127.0.0.1:`port`; `lan` adds listeners. Accounts are seeded once: the agent with a generated password.
+    The agent listens on 127.0.0.1:`port`; `lan` adds listeners, and with them the agent must connect as AGENT_CLIENT.
+    Accounts are seeded once: the agent with a generated password.
     Call it while the broker is not running. Raises StartError when the program or the plugin is missing, SettingError when a
     path cannot be written into the broker's configuration.
     """
@@ -81,7 +90,7 @@ def prepare(data_dir: Path, port: int, *, lan: Sequence[Lan] = ()) -> MosquittoF
     password_file = place / "agent-password"
     if not password_file.exists():
         _write(password_file, secrets.token_urlsafe(32))
-    _seed(place / "accounts.json", password_file.read_text().strip())
+    _seed(place / "accounts.json", password_file.read_text().strip(), AGENT_CLIENT if lan else None)
     config = place / "mosquitto.conf"
     _write(config, _config(place, port, plugin, lan))
     return MosquittoFiles(config, (str(binary), "-c", str(config)), AGENT, password_file)
@@ -120,16 +129,16 @@ def _config(place: Path, port: int, plugin: Path, lan: Sequence[Lan]) -> str:
         lines.append("user root")  # else it becomes the user mosquitto, who may not enter our directory
     lines += [f"listener {port} 127.0.0.1"]
     for each in lan:
-        lines.append(f"listener {each.port} {each.host}")
+        lines += [f"listener {each.port} {each.host}".rstrip(), "use_username_as_clientid true", f"max_connections {LAN_CONNECTIONS}"]
         if each.certificate and each.key:
-            lines += [f"certfile {each.certificate}", f"keyfile {each.key}", "tls_version tlsv1.2"]
+            lines += [f"certfile {each.certificate}", f"keyfile {each.key}", "tls_version tlsv1.2"]  # the least, not the only one
     if any(set(line) & set("\r\n\0") for line in lines):
         raise SettingError(T("A path with a line break cannot be given to the MQTT broker."))
     return "\n".join(lines) + "\n"
 
 
-def _seed(path: Path, password: str) -> None:
-    """Make sure that the agent's account stands in the state file, whatever else does.
+def _seed(path: Path, password: str, client_id: str | None) -> None:
+    """Make sure that the agent's account, bound to `client_id` if there is one, stands in the state file, whatever else does.
 
     The plugin writes this file without syncing it, so a power cut may leave it empty: the copy made at the last good start is
     then taken, because the device passwords in it are nowhere else.
@@ -139,8 +148,8 @@ def _seed(path: Path, password: str) -> None:
     state["defaultACLAccess"] = dict.fromkeys(("publishClientSend", "publishClientReceive", "subscribe", "unsubscribe"), False)
     clients = state.setdefault("clients", [])
     mine = next((c for c in clients if c.get("username") == AGENT), None)
-    if mine is None or not _verify(mine, password):
-        clients[:] = [c for c in clients if c is not mine] + [_client(password)]
+    if mine is None or mine.get("clientid") != client_id or not _verify(mine, password):
+        clients[:] = [c for c in clients if c is not mine] + [_client(password, client_id)]
     topics = ("#", "$CONTROL/dynamic-security/#", "$SYS/#")
     kinds = ("publishClientSend", "publishClientReceive", "subscribePattern", "unsubscribePattern")
     acls = [{"acltype": kind, "topic": topic, "priority": 0, "allow": True} for topic in topics for kind in kinds
@@ -152,9 +161,9 @@ def _seed(path: Path, password: str) -> None:
     _write(path, text)
 
 
-def _client(password: str) -> dict[str, Any]:
+def _client(password: str, client_id: str | None) -> dict[str, Any]:
     salt = secrets.token_bytes(12)
-    return {"username": AGENT, "roles": [{"rolename": AGENT, "priority": 0}], "iterations": _ITERATIONS,
+    return {"username": AGENT, **({"clientid": client_id} if client_id else {}), "roles": [{"rolename": AGENT, "priority": 0}], "iterations": _ITERATIONS,
             "salt": base64.b64encode(salt).decode(), "password": base64.b64encode(_hash(password, salt, _ITERATIONS)).decode()}
 
 

@@ -130,6 +130,85 @@ def hostname() -> str:
     return socket.gethostname().split(".")[0] or "unibos"
 
 
+def set_hostname(name: str) -> None:
+    """Make the kernel use `name`, if it does not yet. Raises PermissionError for who is not root."""
+    if socket.gethostname() != name:
+        socket.sethostname(name)
+
+
+def addresses() -> list[str]:
+    """The addresses of this machine's interfaces without loopback, IPv4 first; of IPv6 none that is changed for privacy (RFC 8981)."""
+    import ipaddress
+
+    import psutil
+
+    found = {entry.address.partition("%")[0] for entries in psutil.net_if_addrs().values() for entry in entries
+             if entry.family in (socket.AF_INET, socket.AF_INET6)} - _temporary()
+    kept = [a for a in map(ipaddress.ip_address, found) if not (a.is_loopback or a.is_unspecified)]
+    return [str(a) for a in sorted(kept, key=lambda a: (a.version, a.is_link_local, int(a)))]
+
+
+def _temporary() -> set[str]:
+    """IPv6 addresses that the kernel marks as temporary, tentative or deprecated (linux/if_addr.h), from proc(5)."""
+    import ipaddress
+
+    try:
+        rows = [line.split() for line in Path("/proc/net/if_inet6").read_text().splitlines()]
+    except OSError:
+        return set()
+    return {str(ipaddress.IPv6Address(int(row[0], 16))) for row in rows if len(row) >= 5 and int(row[4], 16) & (0x01 | 0x20 | 0x40)}
+
+
+def network_changes() -> socket.socket | None:
+    """A socket that can be read when a link or an address comes or goes (rtnetlink(7)), or None where there is none. `settle` empties it."""
+    link, addresses_v4, addresses_v6 = 0x1, 0x10, 0x100
+    try:
+        watch = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
+    except (OSError, AttributeError):
+        return None
+    try:
+        watch.bind((0, link | addresses_v4 | addresses_v6))
+    except OSError:
+        watch.close()
+        return None
+    return watch
+
+
+def settle(watch: socket.socket) -> None:
+    """Read and forget what is in the socket of `network_changes`; an overflow (ENOBUFS) only says that there was much."""
+    for _ in range(1000):
+        try:
+            watch.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            continue
+
+
+def notify(state: str) -> bool:
+    """Tell the service manager `state`, such as READY=1, as sd_notify(3) does; whether it could be told. Silent without a manager."""
+    place = os.environ.get("NOTIFY_SOCKET", "")
+    if place[:1] not in ("/", "@"):
+        return False
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+            out.settimeout(1.0)
+            out.connect("\0" + place[1:] if place[0] == "@" else place)
+            out.sendall(state.encode())
+    except OSError:
+        return False
+    return True
+
+
+def watchdog_seconds() -> float | None:
+    """How long the service manager waits for WATCHDOG=1 before it ends this process (sd_watchdog_enabled(3)), or None when it does not."""
+    try:
+        microseconds, pid = int(os.environ.get("WATCHDOG_USEC", "")), int(os.environ.get("WATCHDOG_PID", "0"))
+    except ValueError:
+        return None
+    return microseconds / 1e6 if microseconds > 0 and pid in (0, os.getpid()) else None
+
+
 def _temperature() -> float | None:
     for zone in sorted(Path("/sys/class/thermal").glob("thermal_zone*/temp")):
         try:

@@ -176,7 +176,9 @@ def check_socket_origin() -> None:
 def allowed_hosts(kit: Kit, hostname: str) -> set[str]:
     """The host names that this device answers to (DNS rebinding is refused by it)."""
     public = urlsplit(str(kit.settings["UNIBOS_PUBLIC_URL"])).hostname or ""
-    return {"localhost", "unibos", hostname.lower(), f"{hostname.lower()}.local", public,
+    own = hostname.lower()
+    names = {own, f"{kit.role}-{own}"}  # where hub and node share a machine, the hub is hub-NAME.local
+    return {"localhost", "unibos", *names, *(f"{name}.local" for name in names), public,
             *(h.lower() for h in kit.settings["UNIBOS_ALLOWED_HOSTS"])} - {""}
 
 

@@ -16,12 +16,18 @@ from unibos.kernel.settings import Settings, load
 from unibos.profiles.lists import BY_ROLE
 
 DATABASE_NUMBER = {"hub": 0, "node": 1}
+# The settings of an appliance: its programs find them without being told, also under sudo.
+MACHINE_SETTINGS = Path("/etc/unibos/settings.toml")
 
 
 def read_settings(role: str, environment: Mapping[str, str] | None = None) -> Settings:
     """The effective settings of a process of `role`; raises SettingError."""
     declared = {s.name: s for features in BY_ROLE.values() for s in compose.settings(features)}
-    return load(declared.values(), role, os.environ if environment is None else environment)
+    if environment is None:
+        environment = os.environ
+        if "UNIBOS_CONFIG" not in environment and MACHINE_SETTINGS.exists():
+            environment = {**environment, "UNIBOS_CONFIG": str(MACHINE_SETTINGS)}
+    return load(declared.values(), role, environment)
 
 
 def folder(settings: Settings) -> Path:
@@ -106,12 +112,12 @@ def build_broker(settings: Settings) -> Any:
     if settings["UNIBOS_MQTT_URL"]:
         url = urlsplit(settings["UNIBOS_MQTT_URL"])
         return MqttBroker(url.hostname or "localhost", url.port or 1883, unquote(url.username or ""), unquote(url.password or ""), "unibos-agent")
-    from unibos.adapters.mosquitto import AGENT
+    from unibos.adapters.mosquitto import AGENT, AGENT_CLIENT
 
     password = Path(settings["UNIBOS_DATA_DIR"]).absolute() / "mosquitto" / "agent-password"
     if not password.exists():
         return None
-    return MqttBroker("127.0.0.1", settings["UNIBOS_MQTT_PORT"], AGENT, lambda: password.read_text().strip(), "unibos-agent")
+    return MqttBroker("127.0.0.1", settings["UNIBOS_MQTT_PORT"], AGENT, lambda: password.read_text().strip(), AGENT_CLIENT)
 
 
 def compose_all(role: str) -> tuple[Kit, dict[str, Any]]:

@@ -21,20 +21,34 @@ def run(job_id: str, attempt: int) -> str:
         kit.db.release()
 
 
+BEAT = 5.0
+
+
 def _beat(kit: Any, work: Any, name: str, stop: threading.Event) -> None:
-    """Renew the lease of the running job every 5 s and say every 15 s that this worker is there."""
-    ticks = 0
-    while not stop.wait(5):
-        ticks += 1
+    """Renew the lease of the running job every 5 s and say every 15 s that this worker is there; feed the service manager's watchdog.
+
+    The watchdog is fed at each turn, also when the database refused: busy is no illness of this process, and being killed for it would
+    cost the job that runs. What it catches is a process that stands still, or a question to the database that never comes back, since
+    then there is no next turn. A turn takes up to the pause and two busy time-outs (3 × 5 s): give it 30 s or more.
+    """
+    from unibos.adapters.system import notify, watchdog_seconds
+
+    pause, renewed, told = min(BEAT, (watchdog_seconds() or 60.0) / 3), kit.clock.monotonic(), kit.clock.monotonic()
+    while not stop.wait(pause):
+        now = kit.clock.monotonic()
         try:
-            if _here.get("job"):
-                kit.jobs.renew(_here["job"], name)
-            if ticks % 3 == 0:
+            if now - renewed >= BEAT - 0.1:
+                renewed = now
+                if _here.get("job"):
+                    kit.jobs.renew(_here["job"], name)
+            if now - told >= 3 * BEAT - 0.1:
+                told = now
                 work.beat(name, _here.get("job", ""))
         except Exception as error:  # noqa: BLE001 - a busy database must not end the heartbeat
             kit.log.warning("heartbeat of %s: %s", name, error)
         finally:
             kit.db.release()
+        notify("WATCHDOG=1")
 
 
 def main(role: str, queue: str) -> None:
@@ -44,6 +58,7 @@ def main(role: str, queue: str) -> None:
     from rq.serializers import JSONSerializer
 
     from unibos.adapters.reader import SubprocessReader
+    from unibos.adapters.system import notify
     from unibos.profiles.build import compose_all
 
     kit, services = compose_all(role)
@@ -55,6 +70,7 @@ def main(role: str, queue: str) -> None:
     stop = threading.Event()
     threading.Thread(target=_beat, args=(kit, work, name, stop), daemon=True).start()
     kit.db.release()
+    notify("READY=1")
     rq_queue = Queue(kit.queue.name(queue), connection=kit.queue.connection(), serializer=JSONSerializer)
     worker = SimpleWorker([rq_queue], connection=kit.queue.connection(), name=f"{name}-{os.getpid()}", serializer=JSONSerializer,
                           worker_ttl=45, job_monitoring_interval=15, maintenance_interval=600)
@@ -62,9 +78,9 @@ def main(role: str, queue: str) -> None:
     try:
         worker.work(logging_level="WARNING")
     finally:
+        notify("STOPPING=1")
         stop.set()
         work.bye(name)
-
 
 
 if __name__ == "__main__":

@@ -224,3 +224,48 @@ def test_a_name_of_the_owners_wins_until_it_is_emptied(house):
     assert house.devices.get(device)["name"] == "Garden box"
     with pytest.raises(NotFound):
         house.devices.get("nothing")
+
+
+@pytest.mark.parametrize(("settings", "told"), [
+    ({}, {"host": "127.0.0.1", "port": 1883, "tls": False, "ca": ""}),
+    ({"UNIBOS_MQTT_TLS_PORT": 8883, "UNIBOS_MQTT_PLAIN_PORT": 1884}, {"host": "box.local", "port": 8883, "tls": True, "ca": "http://box.local/unibos-ca.pem"}),
+    ({"UNIBOS_MQTT_PLAIN_PORT": 1884}, {"host": "box.local", "port": 1884, "tls": False, "ca": ""}),
+    ({"UNIBOS_MQTT_TLS_PORT": 8883, "UNIBOS_MQTT_PUBLIC_HOST": "mqtt.home.arpa"},
+     {"host": "mqtt.home.arpa", "port": 8883, "tls": True, "ca": "http://box.local/unibos-ca.pem"}),
+    ({"UNIBOS_MQTT_TLS_PORT": 8883, "UNIBOS_MQTT_URL": "mqtt://elsewhere"}, {"host": "127.0.0.1", "port": 1883, "tls": False, "ca": ""}),
+])
+def test_a_device_is_told_where_the_broker_listens_for_it(house, settings, told, monkeypatch):
+    before = house.kit.settings
+    monkeypatch.setattr(house.kit, "settings", ChangedSettings(before, settings))
+    made = house.devices.add("Garden box")
+    assert {key: made[key] for key in told} == told
+
+
+class ChangedSettings(dict):
+    """Settings of which some are others."""
+
+    def __init__(self, before, changed):
+        super().__init__(changed)
+        self._before = before
+
+    def __missing__(self, name):
+        return self._before[name]
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_page_and_command_line_say_whether_the_device_needs_the_certificate(node_web, monkeypatch, tls):
+    from types import SimpleNamespace
+
+    from click.testing import CliRunner
+    from unibos.features.devices import cli
+
+    from tests.kernel.test_door import logged_in
+
+    made = {"id": "1", "name": "Pond", "username": "pond", "password": "pw", "host": "box.local", "port": 8883, "tls": tls, "topic": "pond", "discovery": "d",
+            "ca": "http://box.local/unibos-ca.pem" if tls else "", "publish": [], "subscribe": []}
+    client, token = logged_in(node_web)
+    monkeypatch.setattr(node_web.services["devices"], "add", lambda *_a, **_k: made)
+    page = client.post("/devices/add/", data={"name": "Pond", "_csrf": token}).text
+    said = CliRunner().invoke(cli.devices, ["add", "Pond"], obj=SimpleNamespace(post=lambda *_: made)).output
+    assert "box.local:8883" in page and "port      8883" in said
+    assert all(("unibos-ca.pem" in text) is tls for text in (page, said))

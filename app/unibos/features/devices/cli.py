@@ -35,6 +35,8 @@ def add(context, name: str, kind: str, allow: tuple[str, ...], as_json: bool) ->
     """
     answer = context.post("/api/v1/devices/credentials/", {"name": name, "kind": kind, "allow": list(allow)})
     lines = [(key, answer[key]) for key in ("username", "password", "host", "port", "topic", "discovery")]
+    if answer["tls"]:
+        lines[4:4] = [("tls", "yes"), ("ca", answer["ca"])]
     show(answer, as_json, "\n".join(f"{key:<10}{value}" for key, value in lines))
 
 

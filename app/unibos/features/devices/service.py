@@ -55,9 +55,18 @@ class Devices:
                 Credential.delete().where(Credential.id == row.id).execute()
             raise
         self._kit.changed("devices")
-        host = self._kit.settings["UNIBOS_MQTT_PUBLIC_HOST"] or answer["host"]
-        return {"id": row.id, "name": name, "username": username, "password": password, "host": host, "port": answer["port"], "topic": username,
+        return {"id": row.id, "name": name, "username": username, "password": password, **self._where(answer), "topic": username,
                 "discovery": f"homeassistant/+/{username}/+/config", "publish": list(publish), "subscribe": list(subscribe)}
+
+    def _where(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """{host, port, tls, ca} for a device: the embedded broker's listener on the LAN, TLS before plain, or where the agent itself connects.
+        `ca` is the address of the authority's certificate, by which the device knows the broker; empty without TLS."""
+        settings = self._kit.settings
+        embedded = not settings["UNIBOS_MQTT_URL"]
+        secure, plain = (settings["UNIBOS_MQTT_TLS_PORT"], settings["UNIBOS_MQTT_PLAIN_PORT"]) if embedded else (0, 0)
+        own = f"{self._kit.machine()['hostname']}.local"
+        host = settings["UNIBOS_MQTT_PUBLIC_HOST"] or (own if secure or plain else answer["host"])
+        return {"host": host, "port": secure or plain or answer["port"], "tls": bool(secure), "ca": f"http://{own}/unibos-ca.pem" if secure else ""}
 
     def remove(self, username: str, actor_id: str = "") -> None:
         """Take a credential away: its connection is cut; its devices stay with their history, marked as gone."""
