@@ -72,6 +72,19 @@ def test_retained_messages_are_told_as_such(rig, agent):
     assert [m.retain for m in agent.heard] == [True, False]
 
 
+def test_a_session_that_goes_on_gets_nothing_retained_again(rig, agents):
+    first = agents(rig.broker("one")).up()
+    first.broker.subscribe(["r/#"])
+    first.broker.publish("r/1", b"kept", retain=True)
+    first.waits_for(b"kept")
+    rig.saved()
+    first.broker.stop()
+    second = agents(rig.broker("one")).up()
+    second.broker.subscribe(["r/#", "s/#"])
+    second.broker.publish("s/1", b"live")
+    second.waits_for(b"live")
+
+
 def test_callbacks_may_publish_and_may_fail(rig, agents):
     def keep(message: Message) -> bool:
         if message.payload == b"ping":

@@ -305,7 +305,10 @@ class _Link:
     def subscribe(self, filters: list[str]) -> int | None:
         from paho.mqtt.subscribeoptions import SubscribeOptions
 
-        return self.client.subscribe([(f, SubscribeOptions(qos=1)) for f in filters])[1]
+        # A session that went on has queued what came meanwhile. Its retained messages, sent again, could only be older: a broker that was
+        # killed has saved them up to a second ago.
+        new = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
+        return self.client.subscribe([(f, SubscribeOptions(qos=1, retainHandling=new)) for f in filters])[1]
 
     def _end(self) -> None:
         with self._turn:

@@ -255,8 +255,8 @@ class MemoryBroker:
             self._subscribe(session, self._wanted)
 
     def _subscribe(self, session: _Session, new: Iterable[str]) -> None:
+        new = [f for f in new if f not in session.filters]  # what the session has subscribed already brings nothing retained again
         session.filters = set(self._wanted or ())
-        new = list(new)
         for message in list(self.server._retained.values()):
             if any(covers(f, message.topic) for f in new):
                 self.server._hand(session, message)
