@@ -15,7 +15,8 @@ in
 {
   inherit hardening;
 
-  python = module: "${cfg.package}/bin/python -m unibos.profiles.${module}";
+  # -P: a module is never taken from the directory that a process stands in.
+  python = module: "${cfg.package}/bin/python -P -m unibos.profiles.${module}";
 
   service =
     {

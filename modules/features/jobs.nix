@@ -52,7 +52,16 @@ in
 
   config = {
     unibos.processes = map unit (builtins.attrNames cfg.jobs.workers);
-    systemd.services = lib.mapAttrs' (
+    systemd.services = lib.mkMerge [
+      (lib.genAttrs
+        (map (role: "unibos-${role}-migrate") (builtins.filter (role: cfg.${role}.enable && cfg.${role}.migrate) [ "hub" "node" ]))
+        (service: {
+          upholds = map (name: "${unit name}.service") (
+            builtins.attrNames (lib.filterAttrs (_: worker: service == "unibos-${worker.role}-migrate") cfg.jobs.workers)
+          );
+        })
+      )
+      (lib.mapAttrs' (
       name: worker:
       lib.nameValuePair (unit name) (
         lib.mkMerge [
@@ -70,13 +79,14 @@ in
             };
           })
           {
-            wantedBy = [ "multi-user.target" ];
+            wantedBy = lib.mkIf (!cfg.${worker.role}.migrate) [ "multi-user.target" ];
             requires = lib.optional cfg.${worker.role}.migrate "unibos-${worker.role}-migrate.service";
             after = lib.optional cfg.${worker.role}.migrate "unibos-${worker.role}-migrate.service";
             path = worker.packages;
           }
         ]
       )
-    ) cfg.jobs.workers;
+    ) cfg.jobs.workers)
+    ];
   };
 }

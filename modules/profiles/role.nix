@@ -38,7 +38,8 @@ in
         ${name kind} = lib.mkMerge [
           unit
           {
-            wantedBy = [ "multi-user.target" ];
+            # Where tables are made first, the migration holds this up: also when it succeeds only at its tenth attempt.
+            wantedBy = lib.mkIf (!own.migrate) [ "multi-user.target" ];
             requires = after;
             inherit after;
           }
@@ -55,7 +56,7 @@ in
       );
       systemd.services =
         lib.optionalAttrs own.migrate {
-          ${name "migrate"} = process.service {
+          ${name "migrate"} = (process.service {
             inherit role;
             description = "UNIBOS ${role}: tables, keys and claim code";
             exec =
@@ -72,6 +73,13 @@ in
               Restart = "on-failure";
               RestartSec = "5s";
             };
+          })
+          // {
+            wantedBy = [ "multi-user.target" ];
+            upholds = [
+              "${name "web"}.service"
+              "${name "agent"}.service"
+            ];
           };
         }
         // needs "web" (process.service {
@@ -84,6 +92,8 @@ in
             # gunicorn's own workers are watched by its master, which ends one that hangs for 30 s.
             NotifyAccess = "main";
             TimeoutStopSec = "15s";
+            # gunicorn gives its socket to its own user, which it has already. It may ask, and has no capability to give anything away.
+            SystemCallFilter = hardening.base.SystemCallFilter ++ [ "@chown" ];
           };
         })
         // needs "agent" (process.service {

@@ -112,6 +112,8 @@ in
               "/etc"
               "-${appliance.bootFolder}"
               "/run/unibos-appliance"
+              # The plan holds passwords and goes when it is applied.
+              run
               "/var/lib"
             ];
             CapabilityBoundingSet = [

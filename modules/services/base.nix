@@ -8,13 +8,8 @@
 let
   inherit (lib) mkOption types;
   cfg = config.unibos;
-  # The programs find the machine's settings by themselves, also under sudo.
-  program =
-    name:
-    pkgs.writeShellScriptBin name ''
-      export UNIBOS_CONFIG="''${UNIBOS_CONFIG:-/etc/unibos/settings.toml}"
-      exec ${cfg.package}/bin/${name} "$@"
-    '';
+  # Of the environment's many programs only ours. They find the machine's settings in /etc/unibos by themselves.
+  program = name: pkgs.writeShellScriptBin name ''exec ${cfg.package}/bin/${name} "$@"'';
 in
 {
   options.unibos = {

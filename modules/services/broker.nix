@@ -40,15 +40,17 @@ in
       })
       {
         wantedBy = [ "multi-user.target" ];
-        requires = [
-          "unibos-certificate.service"
-          "unibos-node-migrate.service"
-        ];
+        # Without certificate or folder it fails and tries again.
+        wants = [ "unibos-certificate.service" ];
         after = [
           "unibos-certificate.service"
           "unibos-node-migrate.service"
         ];
-        path = [ pkgs.mosquitto ];
+        # The plugin that keeps the accounts lies in the libraries' output.
+        path = [
+          pkgs.mosquitto
+          pkgs.mosquitto.lib
+        ];
       }
     ];
     systemd.services.unibos-node-migrate.serviceConfig.StateDirectory = [

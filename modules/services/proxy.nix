@@ -40,7 +40,6 @@ let
     ''
       {
         admin off
-        persist_config off
         auto_https ${if proxy.publicName == null then "off" else "disable_redirects"}${lib.optionalString (proxy.email != null) "\n  email ${proxy.email}"}
         servers {
           timeouts {
@@ -48,6 +47,7 @@ let
             idle 2m
           }
           max_header_size 16KB
+          protocols h1 h2
         }
       }
 
@@ -121,8 +121,9 @@ in
         why = "redirects to HTTPS and gives out the CA certificate";
       }
     ];
-    unibos.settings.unibos_allowed_hosts = lib.optional (proxy.publicName != null) proxy.publicName ++ cfg.certificate.names;
-    unibos.certificate.names = lib.mkIf (both && config.networking.hostName != "") [ "hub-${config.networking.hostName}.local" ];
+    unibos.settings.unibos_allowed_hosts = lib.optional (proxy.publicName != null) proxy.publicName
+      ++ builtins.filter (name: !(lib.hasInfix "{" name)) cfg.certificate.names;
+    unibos.certificate.names = lib.optional both "hub-{host}.local";
 
     users.users.unibos-proxy = {
       isSystemUser = true;
@@ -134,7 +135,7 @@ in
     systemd.services.unibos-proxy = {
       description = "UNIBOS HTTPS";
       wantedBy = [ "multi-user.target" ];
-      requires = [ "unibos-certificate.service" ];
+      wants = [ "unibos-certificate.service" ];
       after = [ "unibos-certificate.service" ];
       startLimitIntervalSec = 0;
       restartTriggers = [ caddyfile ];
@@ -168,7 +169,6 @@ in
           SocketBindAllow = [
             "tcp:80"
             "tcp:443"
-            "udp:443"
           ];
           MemoryMax = "128M";
         };

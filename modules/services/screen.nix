@@ -75,11 +75,13 @@ in
       })
       {
         wantedBy = [ "multi-user.target" ];
+        # A machine without a screen has nothing to show it on.
+        unitConfig.ConditionPathExists = "/dev/tty1";
         after = [
           "unibos-certificate.service"
           "unibos-${role}-migrate.service"
         ];
-        requires = [ "unibos-certificate.service" ];
+        wants = [ "unibos-certificate.service" ];
         conflicts = [ "getty@tty1.service" ];
       }
     ];

@@ -1,0 +1,9 @@
+{ inputs }:
+{
+  name = "ha-failover";
+  nodes.node = {
+    imports = [ ../../modules ];
+    unibos.node.enable = true;
+  };
+  testScript = "start_all()";
+}
