@@ -18,10 +18,11 @@ NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 
 
 class Own:
-    """A device's own authority below `folder` and a leaf for `names`."""
+    """A device's own authority and a leaf for `names`, below `folder`; with `like`, by the authority of that one."""
 
-    def __init__(self, folder: Path, *names: str):
-        ensure(folder / "ca", folder / "leaf", names or ("localhost",), [], NOW, NOW - dt.timedelta(days=1))
+    def __init__(self, folder: Path, *names: str, like: Own | None = None):
+        self._authority = like._authority if like else folder / "ca"
+        ensure(self._authority, folder / "leaf", names or ("localhost",), [], NOW, NOW - dt.timedelta(days=1))
         self.ca, self._leaf = folder / "leaf" / "ca.pem", folder / "leaf"
 
     @property
@@ -32,7 +33,7 @@ class Own:
     def context(self) -> ssl.SSLContext:
         """What a server shows."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._leaf / "leaf.pem", self._leaf / "leaf.key")
+        context.load_cert_chain(self._leaf / "leaf.pem", self._leaf / "leaf-key.pem")
         return context
 
 

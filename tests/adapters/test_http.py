@@ -51,11 +51,13 @@ def front(owns):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    with Front(server.server_address[1], owns[0]) as found:
-        yield found
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        with Front(server.server_address[1], owns[0]) as found:
+            yield found
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def get(http, url, authority=None):

@@ -320,3 +320,10 @@ def test_what_a_killed_process_left_is_removed(file, tmp_path, real):
     assert not old.exists() and young.exists()
     (young / "page.png").unlink()
     young.rmdir()
+
+
+def test_a_reader_that_cannot_be_bounded_reads_nothing(real, file, monkeypatch):
+    """Where a sandbox forbids to set limits the document is not to blame, and it is tried again."""
+    monkeypatch.setattr(module, "_LAUNCH", module._LAUNCH.replace("os.nice(10)", "raise OSError"))
+    with pytest.raises(Unavailable, match="bounds"):
+        real.pages(file(saved(drawn(ENGLISH), "PNG")), PNG)

@@ -31,6 +31,7 @@ CHARACTERS = 300_000
 MEMORY = 1 << 30
 OUTPUT = 256 << 20
 STALE = 3600.0
+UNBOUND = 75
 PDF_DPI = 200
 LAYER = 20
 """So many letters and digits make a text layer; fewer are a stamp of the scanner."""
@@ -44,10 +45,13 @@ _LANGUAGES = re.compile(r"[A-Za-z]{3}(_[A-Za-z]+)?(\+[A-Za-z]{3}(_[A-Za-z]+)?)*"
 _LAUNCH = """
 import os, resource, sys
 memory, output = map(int, sys.argv[1:3])
-resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-resource.setrlimit(resource.RLIMIT_FSIZE, (output, output))
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-os.nice(10)
+try:
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (output, output))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(10)
+except (OSError, ValueError):
+    os._exit(75)
 os.execvp(sys.argv[3], sys.argv[3:])
 """
 _PICTURE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from unibos.adapters.picture import main; main(sys.argv[2:])"
@@ -241,6 +245,8 @@ class SubprocessReader:
                 raise
         with output.open(encoding="utf-8", errors="replace") as file:
             said = file.read(CHARACTERS)
+        if code == UNBOUND:
+            raise Unavailable(T("The bounds within which documents are read cannot be set on this machine."))
         if code == 0 or command[0] == sys.executable:
             return said
         raise self._failed(command[0], errors)

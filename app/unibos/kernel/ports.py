@@ -180,5 +180,16 @@ class Http(Protocol):
 
     def call(self, method: str, url: str, *, module: str, data_type: str, destination: str,
              json: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None,
-             timeout: float = 5.0, limit: int = 1 << 20) -> tuple[int, dict[str, Any]]:
-        """Send JSON, return (status, JSON answer). Raises Blocked or Unavailable. Follows no redirect."""
+             timeout: float = 5.0, limit: int = 1 << 20, authority: Path | None = None) -> tuple[int, dict[str, Any]]:
+        """Send JSON, return (status, JSON answer). Raises Blocked or Unavailable. Follows no redirect.
+
+        The certificate and host name of an https server are always checked: by public CAs, or, where `authority` is the file of a CA
+        certificate, by that one and no other. An absent or damaged file is Unavailable, never a reason for public CAs.
+        """
+
+    def peek(self, url: str, *, module: str, destination: str) -> tuple[int, dict[str, Any]]:
+        """GET `url` from a server that nobody vouches for, to look at a certificate that is then compared with a pin.
+
+        It can carry nothing: no body, no headers, no query, no user. It passes the gate as "enrol". The answer proves nothing by itself.
+        Raises ValueError for a URL that carries more than scheme, host and path, Blocked, or Unavailable.
+        """

@@ -107,6 +107,7 @@ KERNEL_SETTINGS = (
     Setting("UNIBOS_PUBLIC_URL", "url", "", T("The address under which others reach this device; empty: made from host and port.")),
     Setting("UNIBOS_ALLOWED_HOSTS", "list", "", T("Further host names that the panel answers to, besides the device's own.")),
     Setting("UNIBOS_TLS_PROXY", "boolean", False, T("HTTPS ends in a proxy in front: cookies are secure and its headers are believed.")),
+    Setting("UNIBOS_CA_CERTIFICATE", "path", "", T("The CA certificate that this device shows to others; empty: it has none of its own.")),
     Setting("UNIBOS_DATABASE_URL", "url", "", T("PostgreSQL address; empty: SQLite in the data directory."), secret=True),
     Setting("UNIBOS_DATABASE_OWNER_URL", "url", "", T("PostgreSQL address of the role that owns the tables, for migrations."), secret=True),
     Setting("UNIBOS_REDIS_URL", "url", "", T("Redis address; empty: the embedded server of the data directory."), secret=True),

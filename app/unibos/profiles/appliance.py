@@ -129,7 +129,8 @@ def certificate(ca: Path, leaf: Path, names: Sequence[str]) -> None:
 
     own = system.hostname()
     try:
-        done = certificates.ensure(ca, leaf, [f"{own}.local", own, *(name.replace("{host}", own) for name in names)], system.addresses(), system.SystemClock().now(), system.BUILT)
+        wanted = [f"{own}.local", own, *(name.replace("{host}", own) for name in names)]
+        done = certificates.ensure(ca, leaf, wanted, system.addresses(), system.SystemClock().now(), system.BUILT)
     except OSError as error:
         raise StartError(T("The certificates cannot be written: %(why)s.", why=f"{error.strerror}: {error.filename}")) from error
     for text in done.why:

@@ -16,6 +16,7 @@ class Hub(Table):
     answered_at = Moment(null=True)
     failed_at = Moment(null=True)
     failure = peewee.CharField(300, default="")
+    authority = peewee.TextField(default="")  # PEM of the one CA that vouches for this hub; empty: public ones
 
 
 MODELS = (Hub,)

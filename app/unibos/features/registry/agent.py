@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from unibos.kernel import authorities
 from unibos.kernel.errors import UnibosError
 from unibos.wire import proof
 
@@ -35,7 +36,7 @@ def _each(kit: Kit, seconds: float, work: Callable[[], None], stop: Callable[[],
 
 
 def member_loops(kit: Kit, services: Mapping[str, Any]) -> list[tuple[str, Loop]]:
-    """Heartbeats, and a goodbye at the end."""
+    """Heartbeats with a goodbye at the end, and joining when the web process asks for it."""
     registry = services["registry"]
 
     def beat() -> None:
@@ -54,17 +55,21 @@ def member_loops(kit: Kit, services: Mapping[str, Any]) -> list[tuple[str, Loop]
         _each(kit, kit.settings["UNIBOS_HEARTBEAT_SECONDS"], beat, stop)
         registry.goodbye("shutdown")
 
-    return [("heartbeats", heartbeats)]
+    return [("heartbeats", heartbeats), ("joins", lambda stop: kit.bus.serve("registry", registry.answer, stop))]
 
 
 def call_back(kit: Kit, node: Any) -> str:
-    """Ask a node to prove its key at the address it gave; returns why not, or nothing."""
+    """Ask a node to prove its key at the address it gave; returns why not, or nothing.
+
+    The authority that the node named is trusted for this one question only: who answers is known by the node's key alone.
+    """
     from base64 import b64decode
 
     challenge = kit.random.bytes(24).hex()
     try:
+        authority = authorities.kept(kit.data_dir, f"node-{node.id}", node.authority) if node.authority else None
         status, answer = kit.http.call("GET", f"{node.url}/api/v1/node/identify/?challenge={challenge}", module="registry",
-                                       data_type="callback", destination="peer", timeout=5.0, limit=4096)
+                                       data_type="callback", destination="peer", timeout=5.0, limit=4096, authority=authority)
         proven = status == 200 and answer.get("public_key") == node.public_key and proof.verify(
             b64decode(node.public_key), b64decode(str(answer.get("signature", ""))), "identify", challenge)
     except UnibosError as error:

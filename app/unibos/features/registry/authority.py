@@ -12,9 +12,10 @@ import peewee
 
 from unibos.features.registry.decide import State, state
 from unibos.features.registry.models import Challenge, EnrolToken, Node, Pulse
+from unibos.kernel import authorities
 from unibos.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from unibos.kernel.words import T
-from unibos.wire import proof
+from unibos.wire import pin, proof
 
 if TYPE_CHECKING:
     from unibos.kernel.kit import Kit
@@ -45,12 +46,23 @@ class Authority:
     # Joining.
 
     def make_token(self, org_id: str, actor_id: str, hours: int = TOKEN_HOURS) -> tuple[str, dt.datetime]:
-        """A one-time enrolment token and when it expires."""
+        """A one-time enrolment token as a person copies it, and when it expires: TOKEN, or TOKEN.PIN where this hub has a CA of its own.
+
+        Raises Unavailable when the certificate of that CA cannot be read: a token without its pin would make nodes trust more than they should.
+        """
+        own = authorities.own(self._kit.settings)
         token, now = base64.b32encode(self._kit.random.bytes(20)).decode().rstrip("="), self._kit.now()
         until = now + dt.timedelta(hours=hours)
         with self._kit.db.transaction():
             EnrolToken.create(hash=_hash(token), org_id=org_id, created_by=actor_id, created_at=now, expires_at=until)
-        return token, until
+        return pin.joined(token, own) if own else token, until
+
+    def authority(self) -> str:
+        """The certificate of this hub's own CA, PEM. Raises NotFound when it has none, Unavailable when it cannot be read."""
+        own = authorities.own(self._kit.settings)
+        if own is None:
+            raise NotFound(T("This hub has no authority of its own."))
+        return pin.pem(own)
 
     def challenge(self, public_key: str) -> str:
         """A nonce for the owner of `public_key` to sign within a minute."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from flask import request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from unibos.kernel.web import Call, Routes
 from unibos.panel.shell import say
+from unibos.wire import pin
 
 ROUTES = Routes()
 Key = Field(min_length=40, max_length=64)
@@ -36,6 +37,13 @@ class About(BaseModel):
     version: str = Field("", max_length=32)
     modules: list[str] = Field(default_factory=list, max_length=64)
     capabilities: dict[str, Any] = Field(default_factory=dict, max_length=32)
+    authority: str = Field("", max_length=pin.MAX_PEM)
+
+    @field_validator("authority")
+    @classmethod
+    def one_authority(cls, value: str) -> str:
+        """Nothing, or the PEM of exactly one CA certificate, written as we write it."""
+        return pin.pem(pin.der(value)) if value else ""
 
 
 class Enrol(About):
@@ -83,6 +91,12 @@ class TokenIn(Strict):
     """How long an enrolment token lasts."""
 
     hours: int = Field(24, ge=1, le=720)
+
+
+@ROUTES.get("/api/v1/authority/", access="open", unclaimed=True)
+def authority(call: Call) -> dict:
+    """The certificate of this hub's own CA (PEM), for a node to compare with the pin of its token."""
+    return {"ca": call.service.authority()}
 
 
 @ROUTES.post("/api/v1/nodes/challenge/", access="open", body=ChallengeIn, unclaimed=True)

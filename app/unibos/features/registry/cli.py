@@ -37,13 +37,13 @@ def token(context, hours: int, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def join(context, url: str, token: str, as_json: bool) -> None:
-    """Join the hub at URL with an enrolment TOKEN (`-` reads it from standard input).
+    """Join the hub at URL with an enrolment TOKEN, whole as the hub shows it (`-` reads it from standard input).
 
     Example: unibos join https://hub.example.org -
     """
     value = click.get_text_stream("stdin").readline().strip() if token == "-" else token
     answer = context.post("/api/v1/node/join/", {"url": url, "token": value})
-    show(answer, as_json, f"joined {answer['hub']} as node {answer['node_id']}")
+    show(answer, as_json, f"joined {answer['hub']} as node {answer['node_id']}\n{answer['trust']}")
 
 
 @click.command()

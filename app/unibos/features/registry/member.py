@@ -7,13 +7,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from unibos import __version__
-from unibos.kernel.errors import UnibosError
+from unibos.kernel import authorities
+from unibos.kernel.errors import Unavailable, UnibosError
 from unibos.kernel.jobs import Job
-from unibos.kernel.words import T
-from unibos.wire import proof
+from unibos.kernel.words import T, Text
+from unibos.wire import pin, proof
 
 if TYPE_CHECKING:
     from unibos.kernel.kit import Kit
+
+
+# A hub is asked four things, each for at most five seconds.
+JOIN_SECONDS = 25.0
 
 
 class Membership:
@@ -25,18 +30,45 @@ class Membership:
     def about(self) -> dict[str, Any]:
         """What this node says of itself."""
         machine, settings = self._kit.machine(), self._kit.settings
-        url = settings["UNIBOS_PUBLIC_URL"] or f"http://{settings['UNIBOS_HOST']}:{settings['UNIBOS_PORT']}"
+        plain = f"http://{settings['UNIBOS_HOST']}:{settings['UNIBOS_PORT']}"
+        url = settings["UNIBOS_PUBLIC_URL"] or (f"https://{machine['hostname']}.local" if settings["UNIBOS_TLS_PROXY"] else plain)
         edge = machine["capabilities"].get("ram_gb", 1) < 0.75
         return {"hostname": machine["hostname"], "type": "edge" if edge else "standard", "platform": machine["capabilities"].get("platform", ""),
-                "url": url, "version": __version__, "capabilities": machine["capabilities"], "modules": sorted(self._kit.exports)}
+                "url": url, "version": __version__, "capabilities": machine["capabilities"], "modules": sorted(self._kit.exports),
+                **self._authority()}
+
+    def _authority(self) -> dict[str, str]:
+        """The CA by which the hub knows this node's certificate when it calls back, where there is one."""
+        try:
+            own = authorities.own(self._kit.settings)
+        except Unavailable as error:
+            self._kit.log.warning("%s", error.text)  # the hub may say that it cannot call back; the report itself must not fail
+            return {}
+        return {"authority": pin.pem(own)} if own else {}
 
     def join(self, url: str, token: str, actor_id: str = "") -> dict[str, Any]:
-        """Join a hub. Joining is the owner's word that this node may enrol and report there, so it is allowed by it."""
+        """Join a hub with TOKEN or TOKEN.PIN. Joining is the owner's word that this node may enrol and report there, so it is allowed by it.
+
+        `trust` in the answer says who vouches for the hub.
+        """
         for data_type in ("enrol", "heartbeat"):
             self._export.set("registry", data_type, "hub", "allow", actor_id)
         hub = self._link.join(url, token, self.about())
         self.report()
-        return {"hub": hub.url, "node_id": hub.node_id, "org_id": hub.org_id}
+        return {"hub": hub.url, "node_id": hub.node_id, "org_id": hub.org_id, "trust": _trust(hub, token)}
+
+    def ask_to_join(self, url: str, token: str, actor_id: str) -> dict[str, Any]:
+        """Let the agent join: the web process, which strangers reach, has no way out of the machine. Raises what `join` raises."""
+        question = {"do": "join", "url": url, "token": token, "actor_id": actor_id}
+        answer = self._kit.bus.ask("registry", question, JOIN_SECONDS)
+        return {**answer, "trust": Text(answer["trust"])}
+
+    def answer(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        """What the agent does for the web process."""
+        if question.get("do") != "join":
+            raise UnibosError(T("The agent does not know this question."))
+        done = self.join(question["url"], question["token"], question["actor_id"])
+        return {**done, "trust": done["trust"].message}
 
     def take_provisioned(self) -> str | None:
         """Join as the file `enrol.json` says ({url, token}), then remove it; it is how images and `make run` hand a node over."""
@@ -75,6 +107,16 @@ class Membership:
         from unibos.features.link.service import b64
 
         return {"public_key": b64(self._link.public_key()), "signature": b64(proof.sign(self._link.seed, "identify", challenge))}
+
+
+def _trust(hub: Any, token: str) -> Text:
+    if hub.authority:
+        return T("Only the authority that the token names vouches for this hub from now on.")
+    if hub.url.startswith("http://"):
+        return T("Nobody vouches for this hub: its address has no HTTPS.")
+    if "." in token:
+        return T("Public authorities vouch for this hub; the one that the token names does not, and is not kept.")
+    return T("Public authorities vouch for this hub.")
 
 
 def build(kit: Kit, services: Mapping[str, Any]) -> Membership:

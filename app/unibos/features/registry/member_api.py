@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from unibos import __version__
 from unibos.kernel.web import Call, Routes
+from unibos.panel.shell import say
 
 ROUTES = Routes()
 
@@ -27,7 +28,8 @@ class Identify(BaseModel):
 @ROUTES.post("/api/v1/node/join/", access="owner", body=Join, status=201)
 def join(call: Call) -> dict:
     """Join a hub with an enrolment token."""
-    return call.service.join(call.body.url, call.body.token, call.actor.id)
+    answer = call.service.ask_to_join(call.body.url, call.body.token, call.actor.id)
+    return {**answer, "trust": say(answer["trust"])}
 
 
 @ROUTES.get("/api/v1/node/identify/", access="open", query=Identify, unclaimed=True)

@@ -13,6 +13,7 @@ class Node(Record):
     type = peewee.CharField(12, default="standard")
     platform = peewee.CharField(120, default="")
     url = peewee.CharField(300, default="")
+    authority = peewee.TextField(default="")  # PEM of the one CA that vouches for `url`; empty: public ones
     public_key = peewee.CharField(64, unique=True)
     version = peewee.CharField(32, default="")
     modules = Json(default=list)

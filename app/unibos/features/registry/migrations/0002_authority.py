@@ -1,0 +1,9 @@
+# Generated from a schema diff on 2026-11-23 15:12.
+from peewee import *
+
+def up(migrator, db):
+    migrator.migrate(migrator.add_column('node', 'authority', TextField(default='')))
+
+
+def down(migrator, db):
+    migrator.migrate(migrator.drop_column('node', 'authority'))
