@@ -58,7 +58,7 @@ WantedBy=sysinit.target
 """
 
 
-def build(seed: Path, rendered: Path, name: str, files: Mapping[str, str]) -> None:
+def build(seed: Path, rendered: Path, name: str, files: Mapping[str, str | bytes]) -> None:
     """Write the disk's content below `seed`. Raises MissingFromStore for programs that nothing stands in for, ValueError for a bad host."""
     described = rendered / "host.json"
     host = json.loads(described.read_text()) if described.is_file() else {}
@@ -76,16 +76,16 @@ def build(seed: Path, rendered: Path, name: str, files: Mapping[str, str]) -> No
     _write(seed / "etc/resolv.conf", "# A LAN without a name server.\n")
     _accounts(seed, host)
     _units(seed, units)
-    fill(seed / "nix/store", [*units.values(), *host.get("etc", {}).values(), *files.values()], host.get("store", {}))
+    fill(seed / "nix/store", [*units.values(), *host.get("etc", {}).values(), *(f for f in files.values() if isinstance(f, str))], host.get("store", {}))
     if libraries():
         _write(seed / "etc/ld.so.conf.d/000-unibos.conf", f"{libraries()}\n")
     for path, text in files.items():
         _write(seed / path.lstrip("/"), text)
 
 
-def _write(path: Path, text: str, mode: int = 0o644) -> None:
+def _write(path: Path, text: str | bytes, mode: int = 0o644) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     path.chmod(mode)
 
 

@@ -148,10 +148,10 @@ def children(pid: int) -> list[int]:
 class Machine:
     """One host on a LAN. Methods are named and behave as those of NixOS' test driver; `timeout` is in seconds, and every failure a MachineError.
 
-    `files` (path -> text) are put on the disk beside what is rendered; `address` is that of eth1.
+    `files` (path -> content) are put on the disk beside what is rendered; `address` is that of eth1.
     """
 
-    def __init__(self, name: str, rendered: Path, lan: Lan, address: str, files: Mapping[str, str] | None = None):
+    def __init__(self, name: str, rendered: Path, lan: Lan, address: str, files: Mapping[str, str | bytes] | None = None):
         if ipaddress.ip_address(address) not in ipaddress.ip_network(f"{lan.subnet}.0/24"):
             raise ValueError(f"{address} is not in {lan.subnet}.0/24")
         if any(name == m.name or address == m.address for m in lan.machines):
@@ -359,7 +359,7 @@ class Machines:
         """A LAN more."""
         return self._ends.enter_context(Lan(name, subnet))
 
-    def __call__(self, name: str, rendered: Path, address: str = "", lan: Lan | None = None, files: Mapping[str, str] | None = None) -> Machine:
+    def __call__(self, name: str, rendered: Path, address: str = "", lan: Lan | None = None, files: Mapping[str, str | bytes] | None = None) -> Machine:
         """A machine that is off; without `address` it has the next from .11."""
         if lan is None:
             lan = self._lan = self._lan or self.lan()

@@ -72,6 +72,11 @@ in
             memory = if worker.memory != null then worker.memory else cfg.${worker.role}.memory.worker;
             inherit talks;
             extra = hardening.restarting // {
+              # What a job starts is bounded and made to wait for others: a worker may lower its own limits and priority.
+              SystemCallFilter = [
+                "@system-service"
+                "~@privileged"
+              ];
               Type = "notify";
               WatchdogSec = "120s";
               # A job that runs is finished first.

@@ -5,10 +5,12 @@ The same files run under NixOS' test driver in virtual machines (`vm-tests/featu
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from tests.machines import Machine, Machines
 
@@ -23,6 +25,16 @@ def tell(name: str, *cast: object) -> None:
         file = STORIES / f"{part}.py"
         exec(compile(file.read_text(), str(file), "exec"), told)  # noqa: S102 - a file of this repository
     told["story"](*cast)
+
+
+def scan() -> bytes:
+    """A picture with a Turkish word and a year, as a scanner would give it."""
+    picture = Image.new("L", (1400, 300), 255)
+    font = ImageFont.truetype("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", 72)
+    ImageDraw.Draw(picture).text((60, 90), "FATURALARIMIZDAN 2026", font=font, fill=0)
+    held = io.BytesIO()
+    picture.save(held, "PNG")
+    return held.getvalue()
 
 
 @pytest.fixture
@@ -44,7 +56,7 @@ def cast(machines: Machines, client: Path):
     """Makes the machines of a story by their roles, tells it, and says what they said when it fails."""
 
     def perform(story: str, *extra: object, **hosts: str) -> None:
-        members = [machines(name, RENDERED / host if host else client) for name, host in hosts.items()]
+        members = [machines(name, RENDERED / host if host else client, files={} if host else {"root/scan.png": scan()}) for name, host in hosts.items()]
         try:
             tell(story, *members, *extra)
         except AssertionError:
@@ -64,3 +76,15 @@ def test_a_sensor_reports_over_tls(cast):
 
 def test_hub_and_node_share_a_box(cast):
     cast("colocation", box="image-pi-5-cluster", phone="")
+
+
+def test_a_scan_is_read_and_found(cast):
+    cast("documents", "/root/scan.png", node="image-pi-4", phone="")
+
+
+def test_three_nodes_find_each_other_by_name(cast):
+    cast("p2p_discovery", one="image-pi-4", two="image-pi-4", three="image-pi-zero-2w")
+
+
+def test_a_node_joins_a_hub_of_its_lan(cast):
+    cast("join", hub="image-server", node="image-pi-4", phone="")

@@ -1,9 +1,11 @@
-{ inputs }:
-{
-  name = "claim";
-  nodes.node = {
-    imports = [ ../../modules ];
-    unibos.node.enable = true;
-  };
-  testScript = "start_all()";
+# A box is claimed from a phone on the LAN, once.
+_:
+import ../story.nix {
+  story = "claim";
+  nodes.node.unibos.node.enable = true;
+  nodes.phone = { };
+  cast = [
+    "node"
+    "phone"
+  ];
 }

@@ -1,9 +1,14 @@
-{ inputs }:
-{
-  name = "colocation";
-  nodes.node = {
-    imports = [ ../../modules ];
-    unibos.node.enable = true;
+# Hub and node on one box.
+_:
+import ../story.nix {
+  story = "colocation";
+  nodes.box = {
+    unibos.colocated.enable = true;
+    virtualisation.memorySize = 2048;
   };
-  testScript = "start_all()";
+  nodes.phone = { };
+  cast = [
+    "box"
+    "phone"
+  ];
 }

@@ -1,9 +1,11 @@
-{ inputs }:
-{
-  name = "devices";
-  nodes.node = {
-    imports = [ ../../modules ];
-    unibos.node.enable = true;
-  };
-  testScript = "start_all()";
+# A sensor reports over MQTT with TLS.
+_:
+import ../story.nix {
+  story = "devices";
+  nodes.node.unibos.node.enable = true;
+  nodes.sensor = { };
+  cast = [
+    "node"
+    "sensor"
+  ];
 }

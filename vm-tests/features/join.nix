@@ -1,9 +1,15 @@
-{ inputs }:
-{
-  name = "join";
-  nodes.node = {
-    imports = [ ../../modules ];
-    unibos.node.enable = true;
+# A node joins a hub on the LAN with one text to copy.
+_:
+import ../story.nix {
+  story = "join";
+  nodes = {
+    hub.unibos.hub.enable = true;
+    node.unibos.node.enable = true;
+    phone = { };
   };
-  testScript = "start_all()";
+  cast = [
+    "hub"
+    "node"
+    "phone"
+  ];
 }

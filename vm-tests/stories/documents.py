@@ -10,7 +10,7 @@ def story(node, phone, scan):
     token = claim(phone, node, "https://node")
 
     phone.succeed(curl("https://node/api/v1/documents/", "-F", "file=@" + scan + ";type=image/png", token=token))
-    found = "unibos documents fatura --json | jq -e '.items | length == 1 and .[0].status == \"ready\"'"
+    found = "unibos documents fatura --json | jq -e '.items | length == 1 and .[0].status == \"done\"'"
     node.wait_until_succeeds(found, timeout=120)
 
     # The reader has no network and cannot see the broker's folder; what it reads is still found after a power cut.
