@@ -6,6 +6,7 @@
       rocksteady = "192.0.2.11";
       bebop = "192.0.2.12";
     };
+    primary = "rocksteady";
     witness = {
       name = "witness";
       address = "192.0.2.13";

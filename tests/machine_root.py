@@ -68,7 +68,7 @@ def build(seed: Path, rendered: Path, name: str, files: Mapping[str, str | bytes
         _write(seed / "etc/tmpfiles.d/rendered.conf", "".join(f"{rule}\n" for rule in host["tmpfiles"]))
     if host.get("firewall", {}).get("enable"):
         units["firewall.service"] = _FIREWALL
-        _write(seed / "etc/firewall.nft", firewall(host["firewall"]))
+        _write(seed / "etc/firewall.nft", firewall(host["firewall"], json.loads(host.get("etc", {}).get("unibos/served.json", "{}")).get("rules", ())))
     for target, text in host.get("etc", {}).items():
         _write(seed / "etc" / target, text)
     _write(seed / "etc/hostname", f"{name}\n")
@@ -189,13 +189,14 @@ def _accounts(seed: Path, host: Mapping[str, Any]) -> None:
 # Firewall.
 
 
-def firewall(rules: Mapping[str, Any]) -> str:
-    """nftables' input chain for NixOS' `networking.firewall`: loopback, answers and ICMP come in, and what is listed."""
+def firewall(rules: Mapping[str, Any], extra: Iterable[str] = ()) -> str:
+    """nftables' input chain for NixOS' `networking.firewall`: loopback, answers and ICMP come in, what is listed, and the `extra` rules."""
     lines = ["iif lo accept", "ct state established,related accept", "meta l4proto { icmp, ipv6-icmp } accept"]
     lines += [f'iifname "{name}" accept' for name in rules.get("trustedInterfaces", ()) if name != "lo"]
     lines += _ports(rules, "")
     for name, own in rules.get("interfaces", {}).items():
         lines += _ports(own, f'iifname "{name}" ')
+    lines += extra
     body = "\n".join(f"    {line}" for line in lines)
     return f"table inet firewall {{\n  chain input {{\n    type filter hook input priority filter; policy drop;\n{body}\n  }}\n}}\n"
 

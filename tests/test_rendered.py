@@ -30,9 +30,9 @@ ROOT = {
 }
 NODE = {("tcp", 22), ("tcp", 80), ("tcp", 443), ("tcp", 8883), ("udp", 5353)}
 HUB = {("tcp", 22), ("tcp", 80), ("tcp", 443), ("udp", 5353)}
-PORTS = {"image-pi-4": NODE, "image-pi-zero-2w": NODE, "image-pi-5-cluster": NODE, "image-server": HUB, "rocksteady": HUB,
+PORTS = {"image-pi-4": NODE, "image-pi-zero-2w": NODE, "image-pi-5-cluster": NODE, "image-server": HUB, "rocksteady": HUB, "bebop": HUB,
          "witness": {("tcp", 22), ("tcp", 443)}, "gpu-server-01": {("tcp", 22)}}
-ROLES = {"image-pi-4": {"node"}, "image-pi-zero-2w": {"node"}, "image-pi-5-cluster": {"hub", "node"}, "image-server": {"hub"}, "rocksteady": {"hub"},
+ROLES = {"image-pi-4": {"node"}, "image-pi-zero-2w": {"node"}, "image-pi-5-cluster": {"hub", "node"}, "image-server": {"hub"}, "rocksteady": {"hub"}, "bebop": {"hub"},
          "witness": set(), "gpu-server-01": set()}
 
 
@@ -80,15 +80,16 @@ def test_open_ports_are_exactly_these(host):
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_host_runs_what_its_role_says(host):
+    standby = host == "bebop"  # migrations run on the primary
     for role in ("hub", "node"):
         own = {name for name in units(host) if name.startswith(f"unibos-{role}-")}
-        kinds = {"web", "agent", "default", "migrate"} if role in ROLES[host] else set()
+        kinds = {"web", "agent", "default", *(() if standby else ("migrate",))} if role in ROLES[host] else set()
         assert {f"unibos-{role}-{kind}.service" for kind in kinds} <= own
         assert bool(own) == (role in ROLES[host])
     assert ("unibos-node-ocr.service" in units(host)) == (host in ("image-pi-4", "image-pi-5-cluster"))  # not on 512 MB
     assert ("unibos-broker.service" in units(host)) == ("node" in ROLES[host])
     assert ("unibos-worker.service" in units(host)) == (host == "gpu-server-01")
-    assert ("unibos-sentinel.service" in units(host)) == (host in ("rocksteady", "witness"))
+    assert ("unibos-sentinel.service" in units(host)) == (host in ("rocksteady", "bebop", "witness"))
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -169,9 +170,14 @@ def test_nothing_of_an_image_depends_on_its_builder():
 
 
 def test_a_pair_is_reached_by_its_peers_alone():
-    ports = {5432, 8008, 2379, 2380, 6379, 26379}
-    firewall = described("rocksteady")["firewall"]
-    assert not ports & set(firewall["allowedTCPPorts"])
+    wanted = {"rocksteady": {5432, 8008, 2379, 2380, 6379, 26379}, "witness": {2379, 2380, 26379}}
+    for host, ports in wanted.items():
+        found = json.loads(described(host)["etc"]["unibos/served.json"])
+        assert {s["port"] for s in found["served"] if s["to"] == "peers"} == ports
+        assert not ports & set(described(host)["firewall"]["allowedTCPPorts"])
+        for rule in found["rules"]:
+            assert re.fullmatch(r'ip saddr [0-9.]+ tcp dport \d+ accept comment "[^"]+"', rule), rule
+        assert {rule.split()[2] for rule in found["rules"]} == set(found["peers"]) and len(found["peers"]) == 4
 
 
 def test_digests_are_not_of_an_empty_file():

@@ -5,6 +5,7 @@ let
   cfg = config.unibos;
   open = protocol: map (s: s.port) (builtins.filter (s: s.protocol == protocol && s.to == "everybody") cfg.served);
   family = address: if lib.hasInfix ":" address then "ip6" else "ip";
+  rules = lib.concatMap fromPeers (builtins.filter (s: s.to == "peers") cfg.served);
   fromPeers =
     s: map (address: "${family address} saddr ${address} ${s.protocol} dport ${toString s.port} accept comment \"${s.why}\"") cfg.peers;
 in
@@ -44,6 +45,11 @@ in
   };
 
   config = lib.mkIf cfg.active {
+    # For people and for the panel: what this machine serves, to whom and why.
+    environment.etc."unibos/served.json".text = builtins.toJSON {
+      inherit (cfg) served peers;
+      inherit rules;
+    };
     networking.nftables.enable = true;
     networking.firewall = {
       enable = true;
@@ -51,7 +57,7 @@ in
       logRefusedConnections = false;
       allowedTCPPorts = open "tcp";
       allowedUDPPorts = open "udp";
-      extraInputRules = lib.concatLines (lib.concatMap fromPeers (builtins.filter (s: s.to == "peers") cfg.served));
+      extraInputRules = lib.concatLines rules;
     };
   };
 }

@@ -91,6 +91,12 @@ in
       };
       description = "Host name and address of both hubs.";
     };
+    primary = mkOption {
+      type = types.str;
+      default = lib.head (builtins.attrNames pair.hubs);
+      defaultText = "the first of both names";
+      description = "The hub that is the queue's master when the pair is new; afterwards Sentinel decides.";
+    };
     witness = {
       name = mkOption {
         type = types.str;
@@ -147,6 +153,10 @@ in
           {
             assertion = !(pair.hubs ? ${pair.witness.name});
             message = "unibos.pair.witness is one of the hubs: with two voices the loss of either stops both. Name a third machine.";
+          }
+          {
+            assertion = pair.hubs ? ${pair.primary};
+            message = "unibos.pair.primary is `${pair.primary}', which is none of both hubs.";
           }
           {
             assertion = everyone ? ${name};

@@ -13,7 +13,7 @@ let
   hardening = import ../contracts/hardening.nix;
   name = config.networking.hostName;
   own = (pair.hubs // { ${pair.witness.name} = pair.witness.address; }).${name} or "127.0.0.1";
-  first = lib.head (builtins.attrNames pair.hubs);
+  first = pair.primary;
   onHub = pair.role == "hub";
 
   # Writes $2… to the file $1, which has a password in it, unless it is there.
@@ -47,6 +47,7 @@ let
     "port 26379"
     "dir $STATE_DIRECTORY"
     "requirepass $password"
+    "supervised systemd"
     "sentinel sentinel-pass $password"
     "sentinel monitor unibos ${pair.hubs.${first}} 6379 2"
     "sentinel auth-pass unibos $password"
@@ -72,6 +73,7 @@ let
         // hardening.network
         // {
           ExecStartPre = seed state lines;
+          Type = "notify";
           ExecStart = exec;
           DynamicUser = true;
           StateDirectory = state;
@@ -87,7 +89,7 @@ in
       unibos-sentinel = unit {
         description = "UNIBOS sentinel of the queue";
         state = "unibos-sentinel";
-        exec = "${pkgs.valkey}/bin/valkey-sentinel /var/lib/unibos-sentinel/server.conf";
+        exec = "${pkgs.valkey}/bin/valkey-server /var/lib/unibos-sentinel/server.conf --sentinel";
         lines = sentinel;
       };
     }

@@ -75,7 +75,10 @@ def test_a_good_file_is_applied_and_leaves_no_password(boot):
     assert box.succeed("hostname").strip() == "attic"
 
 
-@pytest.mark.parametrize("bad", ['hostname = "attic"\n[wifi]\nssid = "Evimiz"\npassword = "kurz"\n', b"\xff\xfe not a text", 'hostname = "a', "x" * 20000])
+WIDER = [pytest.param(bad, marks=pytest.mark.slow) for bad in (b"\xff\xfe not a text", 'hostname = "a', "x" * 20000)]
+
+
+@pytest.mark.parametrize("bad", ['hostname = "attic"\n[wifi]\nssid = "Evimiz"\npassword = "kurz"\n', *WIDER])
 def test_a_bad_file_is_reported_and_ignored(boot, bad):
     box = boot(bad)
     assert box.succeed("hostname").strip().startswith("unibos-")

@@ -18,6 +18,7 @@ from tests.processes import conftest
 from tests.processes.small_hosts import HELLO, render
 from tests.stack import wait_for
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent.parent
 
 

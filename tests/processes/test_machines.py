@@ -12,6 +12,8 @@ from tests.machines import LOST_CAPABILITIES, Machine, MachineError
 from tests.processes.small_hosts import HELLO, ONESHOT, PYTHON, render
 from tests.stack import wait_for
 
+# The stories run on these machines in every run of the tests; that the machines are what they say is the wider suite's.
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent.parent
 CAPABILITIES = {"sys_module": 16, "sys_rawio": 17, "sys_pacct": 20, "sys_boot": 22, "sys_time": 25, "mknod": 27, "audit_control": 30, "mac_override": 32,
                 "mac_admin": 33, "syslog": 34, "wake_alarm": 35, "block_suspend": 36, "audit_read": 37, "perfmon": 38}  # linux/capability.h

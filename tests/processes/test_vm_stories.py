@@ -74,14 +74,17 @@ def test_a_sensor_reports_over_tls(cast):
     cast("devices", node="image-pi-4", sensor="")
 
 
+@pytest.mark.slow
 def test_hub_and_node_share_a_box(cast):
     cast("colocation", box="image-pi-5-cluster", phone="")
 
 
+@pytest.mark.slow
 def test_a_scan_is_read_and_found(cast):
     cast("documents", "/root/scan.png", node="image-pi-4", phone="")
 
 
+@pytest.mark.slow
 def test_three_nodes_find_each_other_by_name(cast):
     cast("p2p_discovery", one="image-pi-4", two="image-pi-4", three="image-pi-zero-2w")
 
