@@ -140,7 +140,7 @@
               pkgs.haproxy
               pkgs.iproute2
               pkgs.mosquitto
-              pkgs.nixfmt-rfc-style
+              pkgs.nixfmt
               pkgs.patroni
               pkgs.poppler-utils
               pkgs.postgresql_17

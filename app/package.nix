@@ -60,6 +60,8 @@ let
       "tests/kernel"
       "tests/wire"
     ];
+    # Nor PostgreSQL.
+    disabledTests = [ "postgresql" ];
     pythonImportsCheck = [
       "unibos.profiles.web"
       "unibos.profiles.agent"
@@ -80,7 +82,7 @@ let
     kind: programs:
     (python.buildEnv.override {
       extraLibs = [ library ];
-      makeWrapperArgs = [ "--prefix PATH : ${lib.makeBinPath programs}" ];
+      makeWrapperArgs = lib.optional (programs != [ ]) "--prefix PATH : ${lib.makeBinPath programs}";
     }).overrideAttrs
       (old: {
         name = "unibos-worker-${kind}-${version}";

@@ -3,6 +3,7 @@
 {
   imports = [
     inputs.nixos-hardware.nixosModules.raspberry-pi-4
+    ./mainline.nix
     ./raspberry-pi.nix
   ];
 }

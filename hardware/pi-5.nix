@@ -1,4 +1,4 @@
-# Raspberry Pi 5: boots from the SD card (U-Boot knows neither its NVMe nor its USB).
+# Raspberry Pi 5, with the vendor's kernel (no public cache has it built). It boots from the SD card: U-Boot knows neither its NVMe nor its USB.
 { inputs, ... }:
 {
   imports = [

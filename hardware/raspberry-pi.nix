@@ -1,17 +1,11 @@
-# What the Raspberry Pi boards have in common: mainline kernel from the public cache, U-Boot, our own labels, so that a card and a disk
-# of two systems are never taken for each other, and firmware that is refilled at every update.
-{
-  lib,
-  modulesPath,
-  pkgs,
-  ...
-}:
+# What the Raspberry Pi boards have in common: U-Boot, our own labels, so that a card and a disk of two systems are never taken for each
+# other, and firmware that is refilled at every update.
+{ lib, modulesPath, ... }:
 {
   imports = [ "${modulesPath}/installer/sd-card/sd-image-aarch64.nix" ];
   disabledModules = [ "profiles/base.nix" ];
 
   nixpkgs.hostPlatform = "aarch64-linux";
-  boot.kernelPackages = lib.mkDefault pkgs.linuxPackages;
   # A kernel without one of the many modules of the image builder's list still boots these boards.
   boot.initrd.allowMissingModules = true;
   hardware.enableAllHardware = lib.mkForce false;
@@ -37,7 +31,7 @@
     firmwareSize = 512;
     firmwarePartitionID = "0x554e4942";
     firmwarePartitionName = "UNIBOSBOOT";
-    rootVolumeLabel = "UNIBOS";
+    rootVolumeLabel = "UNIBOS_SD";
     compressImage = true;
   };
 }

@@ -5,6 +5,13 @@
     ../hardware/disk.nix
   ];
   networking.hostName = "gpu-server-01";
+  networking.useNetworkd = true;
+  systemd.network.networks."10-fixed" = {
+    matchConfig.Name = "en* eth*";
+    address = [ "192.0.2.21/24" ];
+    gateway = [ "192.0.2.1" ];
+    dns = [ "192.0.2.1" ];
+  };
   unibos.worker = {
     enable = true;
     type = "ocr";

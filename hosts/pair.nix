@@ -11,6 +11,7 @@
       name = "witness";
       address = "192.0.2.13";
     };
+    workers.gpu-server-01 = "192.0.2.21";
     regionals = {
       us = "198.51.100.14";
       asia = "203.0.113.15";

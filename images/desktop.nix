@@ -8,5 +8,9 @@
   unibos.node.enable = true;
   unibos.node.type = "desktop";
   unibos.wifi.enable = true;
-  unibos.wifi.interface = "wlan0";
+  # Whatever its slot, the radio has the name that Wi-Fi waits for.
+  systemd.network.links."40-radio" = {
+    matchConfig.Type = "wlan";
+    linkConfig.Name = "wlan0";
+  };
 }

@@ -48,7 +48,7 @@ for _ in $(seq 50); do
   [ -b "$boot" ] && [ -b "$root" ] && break
   sleep 0.1
 done
-mkfs.vfat -F 32 -n UNIBOSBOOT "$boot" >/dev/null
+mkfs.vfat -F 32 -n ESP "$boot" >/dev/null
 mkfs.ext4 -q -F -L UNIBOS "$root"
 mount "$root" "$target"
 mkdir "$target/boot"

@@ -177,7 +177,7 @@ def test_a_pair_is_reached_by_its_peers_alone():
         assert not ports & set(described(host)["firewall"]["allowedTCPPorts"])
         for rule in found["rules"]:
             assert re.fullmatch(r'ip saddr [0-9.]+ tcp dport \d+ accept comment "[^"]+"', rule), rule
-        assert {rule.split()[2] for rule in found["rules"]} == set(found["peers"]) and len(found["peers"]) == 4
+        assert {rule.split()[2] for rule in found["rules"]} == set(found["peers"]) and len(found["peers"]) == 5
 
 
 def test_digests_are_not_of_an_empty_file():

@@ -21,11 +21,18 @@ let
   everyone = quorum // pair.regionals;
   own = everyone.${name} or "127.0.0.1";
   url = host: port: "https://${if lib.hasInfix ":" host then "[${host}]" else host}:${toString port}";
+  # The files are root's; a service gets copies of what it is named.
+  credential = service: file: "/run/credentials/${service}.service/${file}";
+  keys = [
+    "ca.pem:${pair.tls.ca}"
+    "certificate.pem:${pair.tls.certificate}"
+    "key.pem:${pair.tls.key}"
+  ];
   runsEtcd = quorum ? ${name};
   runsPatroni = pair.role != "witness";
 
   servers = port: lib.concatStrings (
-    lib.mapAttrsToList (n: host: "  server ${n} ${host}:${toString port} check port 8008 check-ssl verify required ca-file ${pair.tls.ca} crt /run/credentials/unibos-router.service/client.pem\n") pair.hubs
+    lib.mapAttrsToList (n: host: "  server ${n} ${host}:${toString port} check port 8008 check-ssl verify required ca-file /run/credentials/unibos-router.service/ca.pem crt /run/credentials/unibos-router.service/client.pem\n") pair.hubs
   );
   check = target: ''
       option httpchk
@@ -113,6 +120,11 @@ in
       default = { };
       description = "Host name and address of the regional hubs: read replicas that never become primary.";
     };
+    workers = mkOption {
+      type = types.attrsOf address;
+      default = { };
+      description = "Host name and address of the machines that only work: they reach the database and the queue.";
+    };
     tls = {
       ca = mkOption {
         type = path;
@@ -163,7 +175,7 @@ in
             message = "networking.hostName is `${name}', which unibos.pair does not know.";
           }
         ];
-        unibos.peers = builtins.attrValues (removeAttrs everyone [ name ]);
+        unibos.peers = builtins.attrValues (removeAttrs everyone [ name ] // pair.workers);
       }
 
       (lib.mkIf runsEtcd {
@@ -177,13 +189,13 @@ in
           initialCluster = lib.mapAttrsToList (n: host: "${n}=${url host 2380}") quorum;
           initialClusterState = "new";
           initialClusterToken = "unibos";
-          certFile = pair.tls.certificate;
-          keyFile = pair.tls.key;
-          trustedCaFile = pair.tls.ca;
+          certFile = credential "etcd" "certificate.pem";
+          keyFile = credential "etcd" "key.pem";
+          trustedCaFile = credential "etcd" "ca.pem";
           clientCertAuth = true;
-          peerCertFile = pair.tls.certificate;
-          peerKeyFile = pair.tls.key;
-          peerTrustedCaFile = pair.tls.ca;
+          peerCertFile = credential "etcd" "certificate.pem";
+          peerKeyFile = credential "etcd" "key.pem";
+          peerTrustedCaFile = credential "etcd" "ca.pem";
           peerClientCertAuth = true;
           openFirewall = false;
           extraConf = {
@@ -192,7 +204,15 @@ in
           };
         };
         # Two of three members must never restart together: an operator, or the rolling update, does it one by one.
-        systemd.services.etcd.restartIfChanged = false;
+        systemd.services.etcd = {
+          restartIfChanged = false;
+          startLimitIntervalSec = 0;
+          serviceConfig = {
+            LoadCredential = keys;
+            # It binds an address that the network may only just be getting.
+            RestartSec = lib.mkForce "2s";
+          };
+        };
         unibos.served = [
           {
             port = 2379;
@@ -216,24 +236,26 @@ in
           otherNodesIps = builtins.attrValues (removeAttrs (pair.hubs // pair.regionals) [ name ]);
           postgresqlPackage = pkgs.postgresql_17;
           # Patroni fences a database whose keeper has died; systemd leaves the device to it.
-          softwareWatchdog = true;
+          softwareWatchdog = pair.role == "hub";
           environmentFiles = {
-            PATRONI_SUPERUSER_PASSWORD = pair.passwords.superuser;
-            PATRONI_REPLICATION_PASSWORD = pair.passwords.replication;
-            PATRONI_REWIND_PASSWORD = pair.passwords.rewind;
+            PATRONI_SUPERUSER_PASSWORD = credential "patroni" "superuser";
+            PATRONI_REPLICATION_PASSWORD = credential "patroni" "replication";
+            PATRONI_REWIND_PASSWORD = credential "patroni" "rewind";
           };
           settings = {
             etcd3 = {
               hosts = map (host: "${host}:2379") (builtins.attrValues quorum);
               protocol = "https";
-              cacert = pair.tls.ca;
-              cert = pair.tls.certificate;
-              key = pair.tls.key;
+              cacert = credential "patroni" "ca.pem";
+              cert = credential "patroni" "certificate.pem";
+              key = credential "patroni" "key.pem";
             };
             restapi = {
-              certfile = pair.tls.certificate;
-              keyfile = pair.tls.key;
-              cafile = pair.tls.ca;
+              # On this machine too; the firewall lets the peers in.
+              listen = lib.mkForce "0.0.0.0:8008";
+              certfile = credential "patroni" "certificate.pem";
+              keyfile = credential "patroni" "key.pem";
+              cafile = credential "patroni" "ca.pem";
               # The REST API can switch the cluster: a certificate of the pair is required for that.
               verify_client = "optional";
             };
@@ -271,9 +293,9 @@ in
                 wal_sender_timeout = "5s";
                 wal_log_hints = "on";
                 ssl = "on";
-                ssl_cert_file = pair.tls.certificate;
-                ssl_key_file = pair.tls.key;
-                ssl_ca_file = pair.tls.ca;
+                ssl_cert_file = credential "patroni" "certificate.pem";
+                ssl_key_file = credential "patroni" "key.pem";
+                ssl_ca_file = credential "patroni" "ca.pem";
                 password_encryption = "scram-sha-256";
               };
               pg_hba = [
@@ -283,12 +305,15 @@ in
               ++ lib.concatMap (host: [
                 "hostssl replication replicator ${host}/${if lib.hasInfix ":" host then "128" else "32"} scram-sha-256"
                 "hostssl all all ${host}/${if lib.hasInfix ":" host then "128" else "32"} scram-sha-256"
-              ]) (builtins.attrValues (pair.hubs // pair.regionals));
+              ]) (builtins.attrValues (pair.hubs // pair.regionals))
+              ++ map (host: "hostssl all all ${host}/${if lib.hasInfix ":" host then "128" else "32"} scram-sha-256") (
+                builtins.attrValues pair.workers
+              );
             };
             watchdog = {
-              mode = if pair.role == "hub" then "required" else "off";
               safety_margin = 5;
-            };
+            }
+            // lib.optionalAttrs (pair.role != "hub") { mode = "off"; };
             tags = lib.optionalAttrs (pair.role == "regional") {
               nofailover = true;
               nosync = true;
@@ -303,6 +328,13 @@ in
             Restart = lib.mkForce "always";
             RestartSec = "2s";
             RuntimeDirectory = "patroni";
+            LoadCredential =
+              keys
+              ++ map (account: "${account}:${pair.passwords.${account}}") [
+                "superuser"
+                "replication"
+                "rewind"
+              ];
           };
         };
         # The database's address has a password: it comes as a file, and it points at the router below.
@@ -349,7 +381,10 @@ in
               KillMode = "mixed";
               User = "unibos-router";
               Group = "unibos-router";
-              LoadCredential = "client.pem:${pair.tls.both}";
+              LoadCredential = [
+                "client.pem:${pair.tls.both}"
+                "ca.pem:${pair.tls.ca}"
+              ];
               MemoryMax = "128M";
             }
             // lib.optionalAttrs (pair.role == "witness") {

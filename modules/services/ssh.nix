@@ -33,6 +33,8 @@ in
         AllowTcpForwarding = lib.mkDefault "no";
         AllowAgentForwarding = false;
         MaxAuthTries = 3;
+        # The keys on the machine are root's, and nobody else's.
+        AllowUsers = [ "root" ];
       };
       authorizedKeysFiles = lib.mkForce [
         "/etc/ssh/authorized_keys.d/%u"

@@ -21,6 +21,8 @@ in
       allowAuxiliaryImperativeNetworks = true;
     };
     hardware.wirelessRegulatoryDatabase = true;
+    # The service opens its file of networks to all; the directory keeps them out.
+    systemd.tmpfiles.rules = [ "d /etc/wpa_supplicant 0750 wpa_supplicant wpa_supplicant -" ];
     assertions = [
       {
         assertion = !(cfg.accessPoint.enable && cfg.accessPoint.interface == cfg.wifi.interface);

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.nix.conftest import PROJECT, evaluate, shown
+from tests.nix.conftest import EVALUATOR, PROJECT, evaluate, shown
 
 HUBS, NODES = ("rocksteady", "bebop", "us", "asia", "image-server", "image-server-arm"), ("pi-001", "pi-zero-01", "desktop-01", "image-pi-zero-2w", "image-pi-4",
                                                                                          "image-pi-5", "image-desktop")
@@ -31,7 +31,7 @@ def test_every_output_evaluates():
 
 
 def test_the_kept_renderings_are_the_modules_own():
-    done = subprocess.run([sys.executable, PROJECT / "scripts/render", "--check"], capture_output=True, text=True, env={**os.environ})
+    done = subprocess.run([sys.executable, PROJECT / "scripts/render", "--check"], capture_output=True, text=True, env={**os.environ, "UNIBOS_NIX_EVAL": EVALUATOR})
     assert done.returncode == 0, done.stderr
 
 

@@ -61,6 +61,6 @@ def test_every_file_of_the_pair_is_read_by_its_programs(pair, tmp_path: Path):
     for name in ("rocksteady", "witness"):
         machine = pair[name]
         machine.succeed("mkdir -p /run/credentials/unibos-router.service && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=x "
-                        "-keyout /root/key.pem -out /var/lib/unibos-pair/ca.pem && cat /root/key.pem /var/lib/unibos-pair/ca.pem >/run/credentials/unibos-router.service/client.pem")
+                        "-keyout /root/key.pem -out /run/credentials/unibos-router.service/ca.pem && cd /run/credentials/unibos-router.service && cat /root/key.pem ca.pem >client.pem")
         said = machine.succeed("/nix/store/haproxy/bin/haproxy -c -f /etc/unibos/haproxy.cfg 2>&1")
         assert "alert" not in said.lower(), said

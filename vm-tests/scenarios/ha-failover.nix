@@ -45,6 +45,7 @@ let
         hubs = { inherit (addresses) rocksteady bebop; };
         witness.address = addresses.witness;
       };
+      # They belong to root alone: services get copies of what they are named.
       systemd.tmpfiles.rules = [ "C /var/lib/unibos-pair 0700 root root - ${keys pkgs}/${name}" ];
       environment.systemPackages = [ pkgs.postgresql_17 ];
       virtualisation.memorySize = 1536;
