@@ -26,7 +26,7 @@ in
     passwordFile = mkOption {
       type = types.strMatching "/[^@]*";
       default = "/var/lib/unibos-appliance/access-point-password";
-      description = "Path, at run time, of the file with the network's password.";
+      description = "Path, at run time, of the file with the network's password, without the signs # and |, which hostapd takes for something else.";
     };
   };
 
