@@ -63,7 +63,7 @@ def test_everything_is_applied_with_the_right_modes_and_twice_is_once(root):
     assert before["etc/hostname"] == b"kitchen\n" and before["var/lib/unibos-appliance/authorized_keys"] == KEY.encode() + b"\n"
     assert json.loads(before["var/lib/unibos/node/enrol.json"]) == {"url": "https://hub.example.org", "token": "TOKENTOKEN"}
     assert appliance.choices(root) == {"language": "tr", "timezone": "Europe/Istanbul"} and mode(root / "var/lib/unibos/node") == 0o700
-    assert not any(secret in str(line) for line in done for secret in ("TOKEN", "four unrelated")) and len(done) == 5
+    assert not any(secret in str(line) for line in done for secret in ("TOKEN", "four unrelated")) and len(done) == 6  # the sixth: this root knows no time zone
     assert appliance.apply(EVERYTHING, root, OWNER) == done and tree(root) == before
 
 
@@ -210,3 +210,14 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path, 
     with pytest.raises(OSError, match="full"):
         atomic.write(path, b"new")
     assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_time_zone_that_the_system_has_becomes_its_own(root):
+    zone = root / "etc/zoneinfo/Europe/Istanbul"
+    zone.parent.mkdir(parents=True)
+    zone.write_bytes(b"TZif2")
+    (root / "etc/localtime").write_bytes(b"old")
+    done = appliance.apply(Plan(timezone="Europe/Istanbul"), root, OWNER)
+    assert os.readlink(root / "etc/localtime") == "/etc/zoneinfo/Europe/Istanbul" and len(done) == 1
+    said = appliance.apply(Plan(timezone="Europe/Atlantis"), root, OWNER)
+    assert os.readlink(root / "etc/localtime") == "/etc/zoneinfo/Europe/Istanbul" and "Europe/Atlantis" in str(said[-1])

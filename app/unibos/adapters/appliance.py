@@ -63,6 +63,8 @@ def apply(plan: Plan, root: Path, owner: Owner) -> list[Text]:
     if plan.language or plan.timezone:
         _choose(root, {k: v for k, v in (("language", plan.language), ("timezone", plan.timezone)) if v})
         done.append(T("Language and time zone are noted."))
+    if plan.timezone and not _use_timezone(plan.timezone, root):
+        done.append(T("This box knows no time zone %(name)s: it goes on with the one that it had.", name=plan.timezone))
     if plan.ssh_keys:
         atomic.write(root / "var/lib/unibos-appliance/authorized_keys", "".join(f"{key}\n" for key in plan.ssh_keys).encode(), 0o644)
         done.append(T("SSH keys: %(count)s. They may log in.", count=len(plan.ssh_keys)))
@@ -73,6 +75,18 @@ def apply(plan: Plan, root: Path, owner: Owner) -> list[Text]:
         _write_enrolment({"url": plan.hub.url, "token": plan.hub.token}, root, owner)
         done.append(T("The box will join the hub %(url)s.", url=plan.hub.url))
     return done
+
+
+def _use_timezone(name: str, root: Path) -> bool:
+    """Make etc/localtime the zone `name`, as timedatectl(1) does; False when the system has no such zone."""
+    if not (root / "etc/zoneinfo" / name).is_file():
+        return False
+    fresh = root / "etc/.localtime.new"
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(f"/etc/zoneinfo/{name}")
+    fresh.rename(root / "etc/localtime")
+    atomic.sync(root / "etc")
+    return True
 
 
 def choices(root: Path) -> dict[str, str]:
