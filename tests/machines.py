@@ -99,6 +99,9 @@ class Lan:
 
     def plug(self, port: str, pid: int, up: bool) -> None:
         """Connect a new `port` of the switch to eth1 of the process's network namespace."""
+        # The kernel takes the namespace of a machine that crashed away when it finds the time; its cable may still be there.
+        with contextlib.suppress(MachineError):
+            self.ip("link", "delete", port)
         self.ip("link", "add", port, "type", "veth", "peer", "name", "eth1", "netns", str(pid))
         self.ip("link", "set", port, "master", "switch", "up" if up else "down")
 

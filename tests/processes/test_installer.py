@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).parent.parent.parent / "images" / "install.sh"
 # Stands in for the one program that needs a Nix store: says what it was given, and what it found mounted.
 NIXOS_INSTALL = """#!/bin/sh

@@ -132,6 +132,7 @@ def alone(tmp_path, rig):
     close(built)
 
 
+@pytest.mark.slow
 def test_a_hub_with_a_public_certificate_is_joined_by_it_and_no_pin_is_kept(rig, alone):
     with Front(rig.stack.hub_port, rig.other) as public:
         answer = alone.services["registry"].join(public.url, rig.token())
@@ -139,6 +140,7 @@ def test_a_hub_with_a_public_certificate_is_joined_by_it_and_no_pin_is_kept(rig,
     assert list((alone.kit.data_dir / "authorities").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_who_stands_in_between_with_an_authority_of_their_own_learns_nothing(rig, alone):
     class Between(GatedHttp):
         """Whoever answers names the authority that its own certificate is of."""
@@ -155,6 +157,7 @@ def test_who_stands_in_between_with_an_authority_of_their_own_learns_nothing(rig
     assert alone.services["link"].hubs() == []
 
 
+@pytest.mark.slow
 def test_a_port_that_nobody_answers_is_said(rig, alone):
     from unibos.kernel.errors import Unavailable
 

@@ -66,6 +66,7 @@ def cast(machines: Machines, client: Path):
     return perform
 
 
+@pytest.mark.slow
 def test_a_box_is_claimed_once_and_stays_claimed(cast):
     cast("claim", node="image-pi-4", phone="")
 
@@ -89,5 +90,6 @@ def test_three_nodes_find_each_other_by_name(cast):
     cast("p2p_discovery", one="image-pi-4", two="image-pi-4", three="image-pi-zero-2w")
 
 
+@pytest.mark.slow
 def test_a_node_joins_a_hub_of_its_lan(cast):
     cast("join", hub="image-server", node="image-pi-4", phone="")
