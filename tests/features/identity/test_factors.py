@@ -148,6 +148,21 @@ def test_of_many_at_once_one_gets_in(ada):
     assert let_in == [ada.user.id]
 
 
+def test_a_step_taken_by_another_between_reading_and_writing_is_refused(ada, monkeypatch):
+    step, read = totp.step_at(ada.built.clock.now().timestamp()), ada.factors._open
+
+    def overtaken(factor):
+        Factor.update(last_step=step).where(Factor.user_id == factor.user_id).execute()
+        return read(factor)
+
+    monkeypatch.setattr(ada.factors, "_open", overtaken)
+    with pytest.raises(Unauthenticated):
+        ada.log_in(ada.code())
+    monkeypatch.undo()
+    ada.built.clock.advance(30)
+    assert ada.log_in(ada.code()).id == ada.user.id
+
+
 def test_many_tries_at_once_are_all_counted(built):
     identity, passed, start = built.services["identity"], [], threading.Barrier(12)
 
