@@ -42,6 +42,13 @@ class Unauthenticated(UnibosError):
     title = T("Log in first")
 
 
+class FactorNeeded(Unauthenticated):
+    """The password was right and is not enough: `challenge`, `expires_in` seconds and `factors` (totp, recovery) say how to go on."""
+
+    code = "factor-needed"
+    title = T("A second step is needed")
+
+
 class Forbidden(UnibosError):
     """The one asking may not do this."""
 

@@ -33,8 +33,9 @@ def settings(call: Call) -> Response:
     hubs = call.services["link"].hubs() if "link" in call.services else None
     effective = [{"id": e.setting.name, "name": e.setting.name, "value": e.shown() or "–", "source": e.source, "sentence": say(e.setting.sentence)}
                  for e in call.kit.settings.effective()] if call.actor.may("admin") else []
+    factor = call.services["identity"].factors.state(call.actor.id) if call.actor.kind == "person" else None
     rows = [{"id": s.id, "agent": s.agent[:60] or s.kind, "address": s.address, "at": s.seen_at, "current": s.id == call.actor.session_id} for s in sessions]
-    return page(call, "settings.html", sessions=sessions, session_rows=rows, hubs=hubs, effective=effective)
+    return page(call, "settings.html", sessions=sessions, session_rows=rows, hubs=hubs, effective=effective, factor=factor)
 
 
 @ROUTES.get("/about/", access="viewer", kind="page")

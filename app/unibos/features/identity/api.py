@@ -1,4 +1,4 @@
-"""JSON v1 of identity: login (by role), refresh, logout, keys, sessions."""
+"""JSON v1 of identity: login (by role) in one step or two, refresh, logout, keys, sessions."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ class Login(Strict):
 
     email: str = Field(max_length=254)
     password: str = Field(max_length=256)
+
+
+class SecondStep(Strict):
+    """The challenge of a login and a code for it: six digits of an app, or a recovery code."""
+
+    challenge: str = Field(max_length=128)
+    code: str = Field(max_length=64)
 
 
 class Refresh(Strict):
@@ -49,7 +56,12 @@ class Tokens(BaseModel):
 
 
 def _login(call: Call) -> dict:
-    user = call.service.check_password(call.body.email, call.body.password, request.remote_addr or "")
+    user = call.service.log_in(call.body.email, call.body.password, request.remote_addr or "")
+    return call.service.tokens(user, request.remote_addr or "", request.user_agent.string)
+
+
+def _second(call: Call) -> dict:
+    user = call.service.factors.answer(call.body.challenge, call.body.code, request.remote_addr or "")
     return call.service.tokens(user, request.remote_addr or "", request.user_agent.string)
 
 
@@ -59,10 +71,22 @@ def hub_login(call: Call) -> dict:
     return _login(call)
 
 
+@HUB_ROUTES.post("/api/v1/auth/login/factor/", access="open", body=SecondStep, answer=Tokens)
+def hub_factor(call: Call) -> dict:
+    """Complete a login to the hub that answered factor-needed."""
+    return _second(call)
+
+
 @NODE_ROUTES.post("/api/v1/local/auth/login/", access="open", body=Login, answer=Tokens)
 def node_login(call: Call) -> dict:
     """Log in to this node with a local account."""
     return _login(call)
+
+
+@NODE_ROUTES.post("/api/v1/local/auth/login/factor/", access="open", body=SecondStep, answer=Tokens)
+def node_factor(call: Call) -> dict:
+    """Complete a login to this node that answered factor-needed."""
+    return _second(call)
 
 
 @ROUTES.post("/api/v1/auth/refresh/", access="open", body=Refresh, answer=Tokens)

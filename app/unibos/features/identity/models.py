@@ -43,4 +43,34 @@ class Throttle(Table):
     since = Moment()
 
 
-MODELS = (User, Session, Throttle)
+class Factor(Table):
+    """A person's TOTP secret, sealed by a key of this device. It counts once it is confirmed; `last_step` is the newest step that was used."""
+
+    user_id = peewee.CharField(36, primary_key=True)
+    sealed = peewee.CharField(200)
+    last_step = peewee.BigIntegerField(default=0)
+    created_at = Moment()
+    confirmed_at = Moment(null=True)
+    used_at = Moment(null=True)
+    codes_at = Moment(null=True)
+
+
+class RecoveryCode(Table):
+    """A recovery code, as SHA-256 only; usable once."""
+
+    code_hash = peewee.CharField(64, primary_key=True)
+    user_id = peewee.CharField(36, index=True)
+    used_at = Moment(null=True)
+
+
+class LoginChallenge(Table):
+    """A login whose password was right and that waits for its second step; kept as SHA-256, good for one login."""
+
+    secret_hash = peewee.CharField(64, primary_key=True)
+    user_id = peewee.CharField(36, index=True)
+    tries = peewee.IntegerField(default=0)
+    expires_at = Moment()
+    used_at = Moment(null=True)
+
+
+MODELS = (User, Session, Throttle, Factor, RecoveryCode, LoginChallenge)

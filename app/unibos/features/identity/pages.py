@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, request
 from pydantic import BaseModel, Field
 
-from unibos.kernel.errors import UnibosError
+from unibos.kernel.errors import FactorNeeded, UnibosError
 from unibos.kernel.web import Call, Routes, set_cookie
 from unibos.kernel.words import T
 from unibos.panel.shell import go, page, say, toast
@@ -14,10 +16,12 @@ ROUTES = Routes()
 
 
 class Form(BaseModel):
-    """The login form."""
+    """The login form: e-mail and password first, then, where it is asked for, the challenge of that login and a code."""
 
     email: str = Field("", max_length=254)
     password: str = Field("", max_length=256)
+    challenge: str = Field("", max_length=128)
+    code: str = Field("", max_length=64)
     next: str = Field("/", max_length=1000)
 
 
@@ -26,22 +30,32 @@ def _local(target: str) -> str:
     return target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"
 
 
+def _ask(call: Call, form: Form, status: int = 200, **shown: Any) -> Response:
+    return page(call, "login.html", status, form=form, **{"problem": "", "challenge": "", "hint": "", **shown})
+
+
 @ROUTES.get("/login/", access="open", kind="page")
 def show(call: Call) -> Response:
     """Ask for e-mail and password."""
     if call.actor.kind == "person":
         return go("/")
-    return page(call, "login.html", form=Form(next=_local(request.args.get("next", "/"))), problem="")
+    return _ask(call, Form(next=_local(request.args.get("next", "/"))))
 
 
 @ROUTES.post("/login/", access="open", kind="page", body=Form)
 def login(call: Call) -> Response:
-    """Open a session in this browser."""
+    """Open a session in this browser, after the second step where the person has one."""
     form, address = call.body, request.remote_addr or ""
     try:
-        user = call.service.check_password(form.email, form.password, address)
+        if form.challenge:
+            user = call.service.factors.answer(form.challenge, form.code, address)
+        else:
+            user = call.service.log_in(form.email, form.password, address)
+    except FactorNeeded as needed:
+        return _ask(call, form, challenge=needed.extra["challenge"], hint=say(needed.text))
     except UnibosError as error:
-        return page(call, "login.html", error.status, form=form, problem=say(error.text))
+        again = "" if error.extra.get("ended") else form.challenge
+        return _ask(call, form, error.status, problem=say(error.text), challenge=again)
     _session, secret = call.service.open_session(user, "browser", address, request.user_agent.string)
     answer = go(_local(form.next))
     set_cookie(call.kit, answer, "", secret, call.kit.settings["UNIBOS_REFRESH_SECONDS"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import peewee
 
 from unibos.features.identity import passwords
+from unibos.features.identity.factors import Factors
 from unibos.features.identity.models import Session, Throttle, User
 from unibos.features.identity.tokens import Signer
 from unibos.kernel.actors import NOBODY, Actor
@@ -35,6 +36,7 @@ class Identity:
 
     def __init__(self, kit: Kit):
         self._kit = kit
+        self.factors = Factors(kit, self)
 
     @cached_property
     def signer(self) -> Signer:
@@ -81,15 +83,15 @@ class Identity:
         """Count a try under `key`; raises Throttled over `limit` tries in `window` seconds."""
         now = self._kit.now()
         with self._kit.db.transaction():
-            row = Throttle.get_or_none(Throttle.key == key)
-            age = (now - row.since).total_seconds() if row else window
-            if row is None or not 0 <= age < window:
-                Throttle.delete().where(Throttle.key == key).execute()
-                Throttle.create(key=key, count=1, since=now)
+            # The database counts, each step in one statement: of many tries at once no two are taken for the same one.
+            Throttle.insert(key=key, count=0, since=now).on_conflict(conflict_target=[Throttle.key], action="IGNORE").execute()
+            over = (Throttle.since > now) | (Throttle.since <= now - dt.timedelta(seconds=window))
+            Throttle.update(count=0, since=now).where(Throttle.key == key, over).execute()
+            if Throttle.update(count=Throttle.count + 1).where(Throttle.key == key, Throttle.count < limit).execute():
                 return
-            if row.count >= limit:
-                raise Throttled(T("Too many tries. Wait %(seconds)s seconds.", seconds=int(window - age) + 1), retry_after=window - age)
-            Throttle.update(count=Throttle.count + 1).where(Throttle.key == key).execute()
+            row = Throttle.get_or_none(Throttle.key == key)
+        left = window - (now - row.since).total_seconds() if row else 0.0
+        raise Throttled(T("Too many tries. Wait %(seconds)s seconds.", seconds=int(left) + 1), retry_after=left)
 
     def forgive(self, *keys: str) -> None:
         """Forget the tries under `keys` after one that was right."""
@@ -97,7 +99,7 @@ class Identity:
             Throttle.delete().where(Throttle.key.in_(keys)).execute()
 
     def check_password(self, email: str, password: str, address: str) -> User:
-        """The person of e-mail and password. Raises Unauthenticated, alike for an unknown e-mail, or Throttled."""
+        """The person of e-mail and password, which may not be enough (`log_in`). Raises Unauthenticated, alike for an unknown e-mail, or Throttled."""
         email = email.strip().lower()
         keys = (f"login:{email[:100]}", f"login@{address}")
         for key in keys:
@@ -107,6 +109,13 @@ class Identity:
         if not self._kit.heavy(passwords.matches, stored, password):
             raise Unauthenticated(T("E-mail or password is wrong."))
         self.forgive(*keys)
+        return user
+
+    def log_in(self, email: str, password: str, address: str) -> User:
+        """The person whom the password alone lets in. Raises as `check_password`, or FactorNeeded with a challenge for `factors.answer`."""
+        user = self.check_password(email, password, address)
+        if self.factors.on(user.id):
+            raise self.factors.challenge(user)
         return user
 
     def open_session(self, user: User, kind: str, address: str, agent: str) -> tuple[Session, str]:

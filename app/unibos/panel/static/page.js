@@ -67,12 +67,14 @@ async function copy(text) {
 }
 
 document.addEventListener('click', async (event) => {
-  const target = event.target.closest('[data-copy], [data-opens], [data-closes]');
+  const target = event.target.closest('[data-copy], [data-opens], [data-closes], [data-print]');
   for (const menu of document.querySelectorAll('details.menu[open], .places details[open]')) {
     if (!menu.contains(event.target)) menu.open = false;
   }
   if (!target) return;
-  if (target.dataset.copy !== undefined) {
+  if (target.dataset.print !== undefined) {
+    window.print();
+  } else if (target.dataset.copy !== undefined) {
     const source = document.getElementById(target.dataset.copy) ?? target.parentElement.querySelector('pre, code, output');
     const label = target.textContent;
     target.textContent = await copy(source.textContent).then(() => words.copied, () => words.notCopied);

@@ -1,0 +1,79 @@
+"""JSON v1 of the second factor: its state, turning it on and off, recovery codes. For people only: the console and nodes have none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+from pydantic import Field
+
+from unibos.features.identity.api import Strict
+from unibos.kernel.errors import Forbidden
+from unibos.kernel.web import Call, Routes
+from unibos.kernel.words import T
+
+ROUTES = Routes()
+
+
+class Password(Strict):
+    """One's own password once more."""
+
+    password: str = Field(max_length=256)
+
+
+class Code(Strict):
+    """The first code of an app."""
+
+    code: str = Field(max_length=64)
+
+
+class Proof(Strict):
+    """One's own password once more, or a code: one of the two."""
+
+    password: str = Field("", max_length=256)
+    code: str = Field("", max_length=64)
+
+
+def own(call: Call) -> tuple[Any, str, str]:
+    """(factors, person's id, address) of the one asking; raises Forbidden for who is no person."""
+    if call.actor.kind != "person":
+        raise Forbidden(T("Only people have a second step. On the console, unibos recover removes one."))
+    return call.service.factors, call.actor.id, request.remote_addr or ""
+
+
+@ROUTES.get("/api/v1/auth/factors/", access="viewer")
+def state(call: Call) -> dict:
+    """The second factor of the one asking: off, pending or on, and how many recovery codes are left."""
+    factors, user_id, _address = own(call)
+    found = factors.state(user_id)
+    times = {name: found[name].isoformat() if found[name] else None for name in ("since", "used_at", "codes_at")}
+    return {"totp": {"state": found["state"], "since": times["since"], "used_at": times["used_at"]},
+            "recovery": {"left": found["codes_left"], "made_at": times["codes_at"]}, "clock_trusted": found["clock_trusted"]}
+
+
+@ROUTES.post("/api/v1/auth/factors/totp/", access="viewer", body=Password, status=201)
+def begin(call: Call) -> dict:
+    """Make a TOTP secret that waits 15 minutes to be confirmed; it is shown only now."""
+    factors, user_id, address = own(call)
+    return factors.begin(user_id, address, call.body.password)
+
+
+@ROUTES.post("/api/v1/auth/factors/totp/confirm/", access="viewer", body=Code)
+def confirm(call: Call) -> dict:
+    """Turn the second factor on by a first code; answers the recovery codes, shown only now, and ends the other sessions."""
+    factors, user_id, address = own(call)
+    return {"recovery_codes": factors.confirm(user_id, call.actor.session_id, address, call.body.code)}
+
+
+@ROUTES.delete("/api/v1/auth/factors/totp/", access="viewer", body=Proof)
+def turn_off(call: Call) -> None:
+    """Turn the second factor off, by the password or a code."""
+    factors, user_id, address = own(call)
+    factors.turn_off(user_id, address, password=call.body.password, code=call.body.code)
+
+
+@ROUTES.post("/api/v1/auth/factors/recovery/", access="viewer", body=Proof, status=201)
+def renew(call: Call) -> dict:
+    """Make new recovery codes in place of the older ones, by the password or a code; they are shown only now."""
+    factors, user_id, address = own(call)
+    return {"recovery_codes": factors.renew(user_id, address, password=call.body.password, code=call.body.code)}
