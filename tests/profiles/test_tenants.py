@@ -130,10 +130,17 @@ def test_the_programs_own_nothing_and_pass_by_nothing(hub):
     run = hub.db.peewee.execute_sql
     assert run("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user").fetchone() == (False,)
     assert run("SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tableowner = current_user").fetchone() == (0,)
+    assert not hub.db.bypasses()
     for sql in ("TRUNCATE job", "ALTER TABLE job DISABLE ROW LEVEL SECURITY", "DROP POLICY unibos_tenant ON job", "CREATE TABLE public.x (id int)",
                 "SELECT * FROM migrated_kernel"):
         with pytest.raises(peewee.ProgrammingError, match="must be owner|permission denied"):
             run(sql)
+
+
+def test_a_role_that_no_policy_holds_for_is_told(postgres_server, tmp_path):
+    root = Database(postgres_server.create_database(), tmp_path / "none")
+    assert root.bypasses()
+    let_go(root)
 
 
 def test_without_a_tenant_no_row_is_shown_or_taken(hub):
@@ -321,3 +328,44 @@ def test_people_are_found_without_a_tenant(hub):
         Member.create(id="m", organisation_id=A, user_id=user.id, role="member", joined_at=hub.clock.now())
     assert User.select().count() == 1 and hub.db.org() == ""
     assert hub.services["identity"].claims(user.id)["org"]["id"] == A
+
+
+def test_the_panel_and_the_api_work_for_who_asks(tmp_path, urls):
+    """Two organisations take turns on one connection; each meets its own rows, by the API, on pages and in what goes wrong."""
+    from unibos.kernel.web import build_app
+    from unibos.panel.shell import Shell
+
+    hub = build("hub", tmp_path, urls[1])
+    small = Database(urls[1], tmp_path / "none", connections=1).bind()
+    hub.kit.db.release()
+    hub.kit.db.peewee.close_all()
+    hub.kit.db = hub.kit.records._db = hub.db = small
+    authenticate = next(f.load(f.authenticate)(hub.kit, hub.services) for f in hub.features if f.authenticate)
+    app = build_app(compose.routes(hub.features), hub.kit, hub.services, hostname="box", authenticate=authenticate, guards=hub.kit.gather("guards"),
+                    shell=Shell(hub.features, compose.navigation(hub.features)))
+    people, nodes = {}, {}
+    for org_id in (A, B):
+        fill(hub, org_id)
+        user = hub.services["identity"].create(f"{org_id}@example.org", "four unrelated words", org_id)
+        with hub.db.tenant(org_id):
+            Member.create(id=user.id, organisation_id=org_id, user_id=user.id, role="admin", joined_at=hub.clock.now())
+            Organisation.update(claimed_at=hub.clock.now()).execute()
+            nodes[org_id] = [node.id for node in Node.select()]
+            Job.update(state="failed", ended_at=hub.clock.now()).where(Job.id == Job.select(Job.id).limit(1)).execute()
+        people[org_id] = {"Authorization": "Bearer " + hub.services["identity"].tokens(user, "", "")["token"]}
+    hub.db.release()
+    client = app.test_client()
+    for turn in range(6):
+        own, other = (A, B) if turn % 2 else (B, A)
+        get = lambda path, of=people[own]: client.get(path, headers=of)
+        assert {item["hostname"] for item in get("/api/v1/nodes/").json["items"]} == {f"{own}-{n}" for n in range(3)}
+        assert len(get("/api/v1/jobs/").json["items"]) == 3 and get("/api/v1/organisation/").json["name"] == own
+        assert get(f"/api/v1/nodes/{nodes[own][0]}/").status_code == 200 and get(f"/api/v1/nodes/{nodes[other][0]}/").status_code == 404
+        page = get("/nodes/").text
+        assert f"{own}-1" in page and f"{other}-1" not in page
+        assert get(f"/nodes/{nodes[other][0]}/").status_code == 404 and client.get("/api/v1/nodes/").status_code == 401
+        assert get("/api/v1/organisation/").json["id"] == own and hub.db.org() == ""
+        made = client.post("/api/v1/nodes/tokens/", json={"hours": 1}, headers=people[own])
+        assert made.status_code == 201
+    let_go(small)
+    close(hub)
