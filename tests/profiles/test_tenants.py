@@ -244,6 +244,34 @@ def test_threads_do_not_share_a_tenant(hub):
         assert seen == [0] and Node.select().count() == 3
 
 
+def test_many_threads_on_few_connections_mix_nothing(hub, urls, tmp_path):
+    fill(hub, A), fill(hub, B)
+    hub.db.release()
+    pool, wrong, turns = Database(urls[1], tmp_path / "none", connections=6).bind(), [], []
+
+    def work(seed):
+        chance = random.Random(seed)
+        for _ in range(25):
+            org_id = chance.choice((A, B, ""))
+            with pool.tenant(org_id):
+                seen = {row.org_id for row in chance.choice(TABLES).select()}
+                with pool.transaction():
+                    seen |= {row.org_id for row in chance.choice(TABLES).select()}
+            if seen != {org_id} - {""}:
+                wrong.append((org_id, seen))
+            turns.append(org_id)
+            pool.release()
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(turns) == 150 and wrong == []
+    let_go(pool)
+    hub.db.bind()
+
+
 def test_finders_give_ids_only_and_their_setting_opens_nothing(hub):
     fill(hub, A), fill(hub, B)
     assert hub.db.find(ORG_OF_KEY, f"{B}-1") == B and hub.db.find(ORG_OF_PERSON, f"u-{A}") == A and hub.db.find(ORG_OF_KEY, "nobody") == ""
