@@ -29,32 +29,40 @@ def postgres_server() -> Iterator[object]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """Empty for SQLite, or the address of a fresh PostgreSQL database: what uses it runs on both."""
+    """Empty for SQLite, or the address of a fresh PostgreSQL database for a role that owns nothing: what uses it runs on both."""
     if request.param == "sqlite":
         return ""
-    return request.getfixturevalue("postgres_server").create_database()
+    return request.getfixturevalue("postgres_server").create_owned()[1]
 
 
 def build(role: str, folder: Path, url: str = "", **environment: str) -> SimpleNamespace:
-    """Kit and services of `role` on the fakes, with a migrated database."""
+    """Kit and services of `role` on the fakes, with a migrated database; `url` is the programs' address of `create_owned`."""
     from unibos.adapters.database import Database
     from unibos.adapters.memory.bus import MemoryBus
     from unibos.adapters.memory.files import MemoryStore
     from unibos.adapters.memory.queue import MemoryQueue
     from unibos.adapters.memory.series import MemorySeries
     from unibos.adapters.memory.system import CountedRandom, HandClock, MemoryKeys
+    from unibos.features.orgs.models import HOME
 
     features = BY_ROLE[role]
     declared = {s.name: s for some in BY_ROLE.values() for s in compose.settings(some)}
     settings = load(declared.values(), role, {"UNIBOS_DATA_DIR": str(folder), **environment})
-    db = Database(url, folder / f"{role}.sqlite").bind()
-    compose.migrate(features, db.peewee)
+    owner = Database(url.replace("unibos_app@", "unibos_owner@"), folder / f"{role}.sqlite").bind()
+    compose.migrate(features, owner.peewee)
+    if url:
+        owner.grant("unibos_app")
+    owner.release()
+    owner.peewee.close_all()
+    db = Database(url, folder / f"{role}.sqlite", alone=HOME if role == "node" else None).bind()
     clock = HandClock()
     metrics = {"cpu": 5.0, "memory": 20.0, "disk": 30.0, "temperature": None, "uptime": 60.0, "disk_free": 1e9, "disk_total": 2e9}
     kit = Kit(role=role, settings=settings, data_dir=folder, clock=clock, random=CountedRandom(), db=db, secret=MemoryKeys(), bus=MemoryBus(),
               queue=MemoryQueue(), files=MemoryStore(), series=MemorySeries(),
               machine=lambda: {"hostname": "box", "capabilities": {"cpu_cores": 2, "ram_gb": 4.0, "platform": "linux"}, "metrics": metrics})
     services = compose.services(features, kit)
+    if url:
+        services["orgs"].home()
     return SimpleNamespace(kit=kit, services=services, clock=clock, features=features, db=db, metrics=metrics)
 
 

@@ -32,6 +32,7 @@ class Postgres:
         self.port = 0
         self._server: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
+        self._roles = False
 
     @classmethod
     @functools.cache
@@ -75,15 +76,24 @@ class Postgres:
                 raise RuntimeError(f"PostgreSQL did not start:\n{said}")
             time.sleep(0.02)
 
-    def url(self, database: str = "postgres") -> str:
+    def url(self, database: str = "postgres", role: str = "postgres") -> str:
         """The address of a database over the unix socket."""
-        return f"postgresql://postgres@/{database}?host={self.directory}&port={self.port}"
+        return f"postgresql://{role}@/{database}?host={self.directory}&port={self.port}"
 
     def create_database(self, template: str | None = None) -> str:
         """Make a database (as a copy of the one called `template`, which nobody may be using) and give its address."""
         name = f"test_{next(self._numbers)}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template or 'template0'}")
         return self.url(name)
+
+    def create_owned(self) -> tuple[str, str]:
+        """Make a database as a hub's operator does: the addresses for its owner (unibos_owner) and for the programs (unibos_app), who own nothing."""
+        if not self._roles:
+            self.execute("CREATE ROLE unibos_owner LOGIN; CREATE ROLE unibos_app LOGIN;")
+            self._roles = True
+        name = f"test_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE template0 OWNER unibos_owner")
+        return self.url(name, "unibos_owner"), self.url(name, "unibos_app")
 
     def execute(self, sql: str, database: str = "postgres") -> str:
         """Run SQL as the superuser through psql; gives what it printed."""

@@ -7,6 +7,13 @@ from unibos.features.orgs.models import Organisation
 from unibos.kernel.records import Change, format_stamp
 
 
+@pytest.fixture
+def node(node):
+    """The node, working for organisation o."""
+    with node.db.tenant("o"):
+        yield node
+
+
 def make(node, slug):
     return node.kit.records.create(Organisation, org_id="o", name="Home", slug=slug)
 

@@ -28,7 +28,9 @@ def servers(tmp_path_factory):
     password = files.agent_password_file.read_text().strip()
     running = [subprocess.Popen([SERVER, "--port", str(redis_port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)],
                                 stdout=subprocess.DEVNULL), subprocess.Popen(files.argv, stderr=subprocess.DEVNULL)]
-    yield {"UNIBOS_HUB_DATABASE_URL": cluster.create_database(), "UNIBOS_NODE_DATABASE_URL": cluster.create_database(),
+    # The hub as it is to be run, with a role for its tables and one for its programs; the node with one role for both.
+    owner, app = cluster.create_owned()
+    yield {"UNIBOS_HUB_DATABASE_URL": app, "UNIBOS_HUB_DATABASE_OWNER_URL": owner, "UNIBOS_NODE_DATABASE_URL": cluster.create_owned()[0],
            "UNIBOS_REDIS_URL": f"redis://127.0.0.1:{redis_port}/3",
            "UNIBOS_MQTT_URL": f"mqtt://{files.agent_username}:{password}@127.0.0.1:{mqtt_port}"}
     for process in running:

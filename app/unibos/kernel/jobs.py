@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import peewee
 
 from unibos.kernel.errors import Conflict, Invalid, NotFound, UnibosError
 from unibos.kernel.tables import Json, Moment, Table
+from unibos.kernel.tenants import Finder
 from unibos.kernel.words import T, Text
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 LEASE = 30.0
 HANDED_LEASE = 60.0
 IN_FLIGHT = 8
+DUE = 200
 KEEP_DONE = dt.timedelta(days=7)
 KEEP_FAILED = dt.timedelta(days=90)
 OPEN = ("waiting", "handed", "running")
@@ -63,6 +66,10 @@ class Job(Table):
 
 
 KERNEL_TABLES = (Job,)
+
+ORG_OF_JOB = Finder("job", "SELECT org_id FROM job WHERE id = {value}")
+WITH_OPEN_JOBS = Finder("open_jobs", "SELECT DISTINCT org_id FROM job WHERE state IN ('waiting', 'handed', 'running')")
+WITH_JOBS = Finder("jobs", "SELECT DISTINCT org_id FROM job")
 
 
 def said(text: Text | str) -> dict[str, Any]:
@@ -120,13 +127,13 @@ class Jobs:
 
     def put(self, type_name: str, payload: Mapping[str, Any], *, org_id: str = "", actor_id: str = "", subject: str = "",
             priority: int = 5, delay: float = 0.0, correlation: str = "") -> Job:
-        """Insert a job in the caller's transaction; it is handed to a worker after the commit."""
+        """Insert a job in the caller's transaction, of the tenant unless `org_id` says so; it is handed to a worker after the commit."""
         kind = self.types.get(type_name)
         if kind is None:
             raise Invalid(T("There is no kind of job named %(name)s.", name=type_name))
         now = self._kit.now()
         with self._kit.db.transaction():
-            job = Job.create(id=self._kit.random.uuid(), type=type_name, queue=kind.queue, org_id=org_id, actor_id=actor_id,
+            job = Job.create(id=self._kit.random.uuid(), type=type_name, queue=kind.queue, org_id=org_id or self._kit.db.org(), actor_id=actor_id,
                              subject=subject[:200], payload=dict(payload), priority=priority, attempts=kind.attempts,
                              due=now + dt.timedelta(seconds=delay), created_at=now, correlation=correlation)
             self._kit.changed("jobs")
@@ -173,18 +180,23 @@ class Jobs:
     def dispatch(self) -> str:
         """Hand due jobs to their queues, the most urgent first, a bounded number in flight a queue."""
         now, handed = self._kit.now(), []
-        with self._kit.db.transaction():
-            flying = dict(Job.select(Job.queue, peewee.fn.COUNT(Job.id)).where(Job.state == "handed").group_by(Job.queue).tuples())
-            due = list(Job.select(Job.id, Job.queue, Job.attempt, Job.type).where(Job.state == "waiting", Job.due <= now)
-                       .order_by(Job.priority, Job.created_at).limit(200))
-            for job in due:
-                if flying.get(job.queue, 0) >= IN_FLIGHT:
-                    continue
-                flying[job.queue] = flying.get(job.queue, 0) + 1
-                lease = now + dt.timedelta(seconds=HANDED_LEASE)
-                Job.update(state="handed", attempt=job.attempt + 1, lease=lease).where(Job.id == job.id).execute()
-                handed.append(job)
-        for number, job in enumerate(handed):
+        flying: Counter[str] = Counter()
+        due: list[tuple[str, Job]] = []
+        for org_id in self._kit.db.tenants(WITH_OPEN_JOBS):
+            with self._kit.db.tenant(org_id):
+                flying.update(dict(Job.select(Job.queue, peewee.fn.COUNT(Job.id)).where(Job.state == "handed").group_by(Job.queue).tuples()))
+                rows = (Job.select(Job.id, Job.queue, Job.attempt, Job.type, Job.priority, Job.created_at)
+                        .where(Job.state == "waiting", Job.due <= now).order_by(Job.priority, Job.created_at).limit(DUE))
+                due += [(org_id, job) for job in rows]
+        chosen: dict[str, list[Job]] = {}
+        for org_id, job in sorted(due, key=lambda pair: (pair[1].priority, pair[1].created_at))[:DUE]:
+            if flying[job.queue] < IN_FLIGHT:
+                flying[job.queue] += 1
+                chosen.setdefault(org_id, []).append(job)
+        for org_id, jobs in chosen.items():
+            handed += self._hold(org_id, jobs, now + dt.timedelta(seconds=HANDED_LEASE))
+        handed.sort(key=lambda pair: (pair[1].priority, pair[1].created_at))
+        for number, (_org_id, job) in enumerate(handed):
             kind = self.types.get(job.type)
             try:
                 self._kit.queue.hand(job.queue, job.id, job.attempt + 1, kind.timeout if kind else 600)
@@ -193,15 +205,29 @@ class Jobs:
                 raise
         return f"handed {len(handed)}"
 
-    def _unhand(self, jobs: list[Job]) -> None:
+    def _hold(self, org_id: str, jobs: list[Job], lease: dt.datetime) -> list[tuple[str, Job]]:
+        """Mark jobs of one organisation as handed; those that somebody else has marked or ended meanwhile are left out."""
+        with self._kit.db.tenant(org_id), self._kit.db.transaction():
+            return [(org_id, job) for job in jobs if Job.update(state="handed", attempt=job.attempt + 1, lease=lease).where(
+                Job.id == job.id, Job.state == "waiting", Job.attempt == job.attempt).execute()]
+
+    def _unhand(self, jobs: list[tuple[str, Job]]) -> None:
         """The queue took none of these: they wait on, which costs no attempt."""
-        with self._kit.db.transaction():
-            for job in jobs:
+        for org_id, job in jobs:
+            with self._kit.db.tenant(org_id), self._kit.db.transaction():
                 Job.update(state="waiting", attempts=Job.attempts + 1, lease=None).where(
                     Job.id == job.id, Job.state == "handed", Job.attempt == job.attempt + 1).execute()
 
     def sweep(self) -> str:
         """Take back what no worker finished in its lease, and forget what ended long ago."""
+        late = gone = 0
+        for org_id in self._kit.db.tenants(WITH_JOBS):
+            with self._kit.db.tenant(org_id):
+                some, old = self._sweep()
+            late, gone = late + some, gone + old
+        return f"took back {late}, forgot {gone}"
+
+    def _sweep(self) -> tuple[int, int]:
         now = self._kit.now()
         with self._kit.db.transaction():
             late = list(Job.select().where(Job.state.in_(("handed", "running")), Job.lease < now).limit(100))
@@ -209,17 +235,20 @@ class Jobs:
                 self._take_back(job, T("Its worker stopped answering."))
             gone = Job.delete().where(((Job.state.in_(("done", "cancelled"))) & (Job.ended_at < now - KEEP_DONE)) |
                                       ((Job.state == "failed") & (Job.ended_at < now - KEEP_FAILED))).execute()
-        return f"took back {len(late)}, forgot {gone}"
+        return len(late), gone
 
     def release(self, worker: str) -> int:
         """Take back what a worker of this name was running when it died; called when it starts again."""
-        with self._kit.db.transaction():
-            left = list(Job.select().where(Job.state == "running", Job.worker == worker))
-            for job in left:
-                self._take_back(job, T("Its worker was killed."))
-            if left:
-                self._kit.db.after_commit(self.wake)
-        return len(left)
+        count = 0
+        for org_id in self._kit.db.tenants(WITH_OPEN_JOBS):
+            with self._kit.db.tenant(org_id), self._kit.db.transaction():
+                left = list(Job.select().where(Job.state == "running", Job.worker == worker))
+                for job in left:
+                    self._take_back(job, T("Its worker was killed."))
+                if left:
+                    self._kit.db.after_commit(self.wake)
+                count += len(left)
+        return count
 
     def _take_back(self, job: Job, why: Text) -> None:
         kind = self.types.get(job.type)
@@ -239,7 +268,11 @@ class Jobs:
     # The worker's end.
 
     def run(self, job_id: str, attempt: int, worker: str, services: Mapping[str, Any]) -> str:
-        """Claim and do one job; returns what became of it. Never raises for what the task does."""
+        """Claim and do one job, as its organisation; returns what became of it. Never raises for what the task does."""
+        with self._kit.db.tenant(self._kit.db.find(ORG_OF_JOB, job_id)):
+            return self._run(job_id, attempt, worker, services)
+
+    def _run(self, job_id: str, attempt: int, worker: str, services: Mapping[str, Any]) -> str:
         now = self._kit.now()
         with self._kit.db.transaction():
             claimed = (Job.update(state="running", worker=worker, started_at=now, stage=None, fraction=None,
@@ -268,7 +301,7 @@ class Jobs:
 
     def renew(self, job_id: str, worker: str) -> bool:
         """Keep the lease of a running job; False when it is not this worker's any more."""
-        with self._kit.db.transaction():
+        with self._kit.db.tenant(self._kit.db.find(ORG_OF_JOB, job_id)), self._kit.db.transaction():
             return bool(Job.update(lease=self._kit.now() + dt.timedelta(seconds=LEASE))
                         .where(Job.id == job_id, Job.state == "running", Job.worker == worker).execute())
 

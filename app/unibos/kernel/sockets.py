@@ -139,7 +139,8 @@ def socket_door(feature: Any, route: Any, kit: Kit, services: Mapping[str, Any],
                 if not connection.actor.may(route.access):
                     connection.close(4401, "log in first")
                     return
-            route.call(Call(kit, services, feature, connection.actor), connection, **path)
+            with kit.db.tenant(connection.actor.org_id):
+                route.call(Call(kit, services, feature, connection.actor), connection, **path)
         except ConnectionError:
             pass
         finally:

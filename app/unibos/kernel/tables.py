@@ -6,9 +6,12 @@ import datetime as dt
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import peewee
+
+if TYPE_CHECKING:
+    from unibos.kernel.tenants import Finder
 
 proxy = peewee.DatabaseProxy()
 
@@ -23,6 +26,18 @@ class Db(Protocol):
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run `call` after the outermost transaction is committed; at once when none is open, never when it fails."""
+
+    def tenant(self, org_id: str) -> AbstractContextManager[None]:
+        """Work for one organisation on this thread: on PostgreSQL no other rows are shown or taken; "" is none at all. Raises ValueError."""
+
+    def org(self) -> str:
+        """For whom this thread works: the innermost `tenant`, or the one organisation of a device that has no other; "" for nobody."""
+
+    def find(self, finder: Finder, value: str = "") -> str:
+        """The organisation that `finder` gives for `value`, whatever the tenant is; "" for none."""
+
+    def tenants(self, finder: Finder) -> list[str]:
+        """The organisations that `finder` lists, to be gone through one `tenant` after another. On SQLite it is [""]: one pass sees all."""
 
     def ping(self) -> None:
         """Ask the database something; raises Unavailable with the reason."""

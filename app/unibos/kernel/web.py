@@ -285,36 +285,42 @@ def build_app(routes: Sequence[tuple[Feature, Route]], kit: Kit, services: Mappi
     def failed(error: Exception) -> Response:
         known = as_error(error, kit.log)
         if shell is not None and not request.path.startswith("/api/"):
-            return shell.error(known)
+            with kit.db.tenant(actor().org_id):
+                return shell.error(known)
         return problem(known, shell.say if shell is not None else str)
+
+    def answered(feature: Feature, route: Route, path: Mapping[str, Any]) -> Any:
+        """What the route gives to who is asking, as whose organisation this thread works."""
+        for guard in () if route.bare else guards:
+            stopped = guard(route, g.actor)
+            if stopped is not None:
+                return stopped
+        if not g.actor.may(route.access):
+            if g.actor.kind == "nobody":
+                raise errors.Unauthenticated()
+            raise errors.Forbidden()
+        if route.method not in SAFE:
+            _check_origin(kit, route)
+        call = Call(kit, services, feature, g.actor, _input(route), _validated(route.query, request.args.to_dict()))
+        answer = route.call(call, **path)
+        if isinstance(answer, BaseModel):
+            answer = answer.model_dump(mode="json", by_alias=True)
+        if isinstance(answer, dict):
+            answer = jsonify(answer)
+            answer.status_code = route.status
+        elif answer is None:
+            answer = Response(status=204)
+        elif isinstance(answer, str):
+            answer = Response(answer, route.status, mimetype="text/html")
+        return answer
 
     def door(feature: Feature, route: Route) -> Callable[..., Any]:
         def enter(**path: Any) -> Any:
             request.max_content_length = route.limit
             _check_host(hosts)
             g.actor = NOBODY if route.bare else authenticate()
-            for guard in () if route.bare else guards:
-                stopped = guard(route, g.actor)
-                if stopped is not None:
-                    return stopped
-            if not g.actor.may(route.access):
-                if g.actor.kind == "nobody":
-                    raise errors.Unauthenticated()
-                raise errors.Forbidden()
-            if route.method not in SAFE:
-                _check_origin(kit, route)
-            call = Call(kit, services, feature, g.actor, _input(route), _validated(route.query, request.args.to_dict()))
-            answer = route.call(call, **path)
-            if isinstance(answer, BaseModel):
-                answer = answer.model_dump(mode="json", by_alias=True)
-            if isinstance(answer, dict):
-                answer = jsonify(answer)
-                answer.status_code = route.status
-            elif answer is None:
-                answer = Response(status=204)
-            elif isinstance(answer, str):
-                answer = Response(answer, route.status, mimetype="text/html")
-            return answer
+            with kit.db.tenant(g.actor.org_id):
+                return answered(feature, route, path)
 
         return enter
 

@@ -90,13 +90,16 @@ def build_kit(settings: Settings) -> Kit:
     from unibos.adapters.redisbus import RedisBus
     from unibos.adapters.series import open_series
     from unibos.adapters.system import KeyFiles, SystemClock, SystemRandom, data_directory
+    from unibos.features.orgs.models import HOME
 
     role = settings.role
     data_dir = data_directory(Path(settings["UNIBOS_DATA_DIR"]), role)
     development = settings["UNIBOS_DEPLOYMENT_TYPE"] == "development"
     url, redis = settings["UNIBOS_DATABASE_URL"], redis_address(settings)
+    # A node is one organisation's: whatever works on it, works for that one. On a hub nobody is shown anything before it is known who asks.
+    db = Database(url, data_dir / "unibos.sqlite", alone=HOME if role == "node" else None).bind()
     kit = Kit(role=role, settings=settings, data_dir=data_dir, clock=SystemClock(data_dir / "clock-offset" if development else None),
-              random=SystemRandom(), db=Database(url, data_dir / "unibos.sqlite").bind(), secret=KeyFiles(data_dir / "keys"),
+              random=SystemRandom(), db=db, secret=KeyFiles(data_dir / "keys"),
               bus=RedisBus(redis, f"unibos:{role}:"), queue=RqQueue(redis, f"{role}:"), files=FileStore(data_dir / "files"),
               series=open_series(url or data_dir / "readings.sqlite"), log=start_logging(settings), machine=Machine(data_dir))
     kit.http = GatedHttp(lambda: kit.gate)

@@ -47,7 +47,11 @@ def migrate(role: str) -> list[str]:
         series = open_series(settings["UNIBOS_DATABASE_OWNER_URL"] or settings["UNIBOS_DATABASE_URL"])
         series.migrate()
         series.close()
-    kit.db.bind()
+        if settings["UNIBOS_DATABASE_OWNER_URL"]:
+            owner.grant(kit.db.bind().peewee.execute_sql("SELECT current_user").fetchone()[0])
+            owner.release()
+    if kit.db.bind().bypasses():
+        kit.log.warning("the role of UNIBOS_DATABASE_URL is a superuser or has BYPASSRLS: the database does not keep organisations apart for it")
     services = compose.services(BY_ROLE[role], kit)
     services["orgs"].home()
     services["orgs"].code()

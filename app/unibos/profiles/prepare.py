@@ -21,7 +21,9 @@ def main(role: str) -> None:
     if asked.exists():
         return
     kit, services = compose_all("hub")
-    token, _until = services["registry"].make_token(services["orgs"].home_id(), "make run", hours=24 * 365)
+    home = services["orgs"].home_id()
+    with kit.db.tenant(home):
+        token, _until = services["registry"].make_token(home, "make run", hours=24 * 365)
     settings = read_settings("hub")
     node.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = Path(node / "enrol.json.new")

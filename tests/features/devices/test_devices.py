@@ -158,7 +158,8 @@ def test_the_same_announcement_again_writes_nothing(house):
 def test_a_retained_message_that_says_nothing_new_is_no_reading(node):
     from unibos.features.devices.models import Credential
 
-    Credential.create(id="c", org_id="o", name="g", username="g", publish=["g/#", "homeassistant/+/g/+/config"], subscribe=["g/#"], created_at=node.clock.now())
+    home = node.services["orgs"].home_id()
+    Credential.create(id="c", org_id=home, name="g", username="g", publish=["g/#", "homeassistant/+/g/+/config"], subscribe=["g/#"], created_at=node.clock.now())
     ingest = Ingest(node.kit)
     config = json.dumps({"name": "T", "unique_id": "t", "state_topic": "g/t"}).encode()
     ingest.take([Heard(1, Message("homeassistant/sensor/g/t/config", config, 1, True))])
@@ -173,7 +174,8 @@ def test_a_retained_message_that_says_nothing_new_is_no_reading(node):
 def test_a_tasmota_says_its_two_halves_in_either_order(node):
     from unibos.features.devices.models import Credential
 
-    Credential.create(id="c", org_id="o", name="plug", username="plug", publish=["tele/plug/#", "stat/plug/#", "tasmota/discovery/+/+"],
+    home = node.services["orgs"].home_id()
+    Credential.create(id="c", org_id=home, name="plug", username="plug", publish=["tele/plug/#", "stat/plug/#", "tasmota/discovery/+/+"],
                       subscribe=["cmnd/plug/#"], created_at=node.clock.now())
     config = json.dumps({"ip": "192.0.2.9", "dn": "Plug", "fn": ["Plug"], "hn": "plug", "mac": "AABBCCDDEEFF", "md": "Socket", "ofln": "Offline", "onln": "Online",
                          "state": ["OFF", "ON", "TOGGLE", "HOLD"], "sw": "14.2.0", "t": "plug", "ft": "%prefix%/%topic%/", "tp": ["cmnd", "stat", "tele"],

@@ -130,10 +130,11 @@ def test_the_call_back_trusts_what_the_node_named_and_only_the_latest(hub):
     org, hub.kit.http = hub.services["orgs"].home_id(), Asked()
     from unibos.features.registry.models import Node
 
-    node = hub.kit.records.create(Node, org_id=org, hostname="pi", public_key="A" * 44, url="https://pi.local")
-    said = {"hostname": "pi", "url": "https://pi.local"}
-    for pem in (PEM, VECTORS[1]["pem"], ""):
-        hub.services["registry"].heartbeat(node.id, {}, {**said, "authority": pem})
-        assert "somebody else" in call_back(hub.kit, Node.get(Node.id == node.id))
+    with hub.db.tenant(org):
+        node = hub.kit.records.create(Node, org_id=org, hostname="pi", public_key="A" * 44, url="https://pi.local")
+        said = {"hostname": "pi", "url": "https://pi.local"}
+        for pem in (PEM, VECTORS[1]["pem"], ""):
+            hub.services["registry"].heartbeat(node.id, {}, {**said, "authority": pem})
+            assert "somebody else" in call_back(hub.kit, Node.get(Node.id == node.id))
     assert hub.kit.http.trusted == [PEM, VECTORS[1]["pem"], None]
     assert [p.name for p in (hub.kit.data_dir / "authorities").iterdir()] == [f"node-{node.id}.pem"]

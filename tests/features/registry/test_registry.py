@@ -19,7 +19,8 @@ def b64(value):
 @pytest.fixture
 def registry(hub):
     hub.registry, hub.org = hub.services["registry"], hub.services["orgs"].home_id()
-    return hub
+    with hub.db.tenant(hub.org):
+        yield hub
 
 
 def enrol(hub, token, seed=SEED, signed=None):

@@ -34,7 +34,8 @@ def loops(kit: Kit, _services: Mapping[str, Any]) -> list[tuple[str, Callable[[C
     return [("dispatcher", dispatcher)]
 
 
-def cleanup(kit: Kit, _services: Mapping[str, Any]) -> str:
-    """Put the tidy-up job."""
-    kit.jobs.put("core.cleanup", {})
+def cleanup(kit: Kit, services: Mapping[str, Any]) -> str:
+    """Put the tidy-up job, which is the device's own: it belongs to its first organisation."""
+    with kit.db.tenant(services["orgs"].home_id()):
+        kit.jobs.put("core.cleanup", {})
     return "put core.cleanup"

@@ -4,6 +4,7 @@ import peewee
 
 from unibos.kernel.records import Record
 from unibos.kernel.tables import Json, Moment, Table
+from unibos.kernel.tenants import Finder
 
 
 class Organisation(Record):
@@ -35,3 +36,7 @@ class Member(Table):
 
 
 MODELS = (Organisation, Member)
+
+HOME = Finder("home", "SELECT id FROM organisation ORDER BY created_at LIMIT 1")
+CLAIMED = Finder("claimed", "SELECT id FROM organisation WHERE claimed_at IS NOT NULL LIMIT 1")
+ORG_OF_PERSON = Finder("person", "SELECT organisation_id FROM member WHERE user_id = {value} ORDER BY joined_at LIMIT 1")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unibos.features.orgs.models import Member, Organisation
+from unibos.features.orgs.models import CLAIMED, HOME, ORG_OF_PERSON, Member, Organisation
 from unibos.kernel.errors import Conflict, Forbidden
 from unibos.kernel.words import T
 
@@ -38,19 +38,22 @@ class Orgs:
 
     def home(self) -> Organisation:
         """The device's first organisation: nameless until it is claimed, so that everything has an owner from the start."""
-        found = Organisation.select().order_by(Organisation.created_at).first()
+        with self._kit.db.tenant(self._kit.db.find(HOME)):
+            found = Organisation.select().order_by(Organisation.created_at).first()
         if found is not None:
             return found
         with self._kit.db.transaction():
-            again = Organisation.select().order_by(Organisation.created_at).first()
-            if again is not None:
-                return again
+            org_id = self._kit.db.find(HOME)
+            if org_id:
+                with self._kit.db.tenant(org_id):
+                    return Organisation.get_by_id(org_id)
             org_id = self._kit.random.uuid()
-            return self._kit.records.create(Organisation, id=org_id, org_id=org_id, name="", slug=f"home-{org_id[:8]}")
+            with self._kit.db.tenant(org_id):
+                return self._kit.records.create(Organisation, id=org_id, org_id=org_id, name="", slug=f"home-{org_id[:8]}")
 
     def home_id(self) -> str:
         """The id of `home()`."""
-        return self.home().id
+        return self._kit.db.find(HOME) or self.home().id
 
     def get(self, org_id: str) -> Organisation | None:
         """An organisation by id."""
@@ -65,7 +68,7 @@ class Orgs:
     def claimed(self) -> bool:
         """Whether the device has an owner; once true it stays so."""
         if not self._claimed:
-            self._claimed = Organisation.select().where(Organisation.claimed_at.is_null(False)).exists()
+            self._claimed = bool(self._kit.db.find(CLAIMED))
         return self._claimed
 
     def code(self) -> str:
@@ -115,7 +118,8 @@ class Orgs:
             self._kit.records.update(home, name=organisation.strip()[:255] or name, owner_id=user.id, actor_id=user.id)
             Member.create(id=self._kit.random.uuid(), organisation_id=home.id, user_id=user.id, role="owner", joined_at=self._kit.now())
 
-        user = self._identity.create(email, password, name, then=own)
+        with self._kit.db.tenant(home.id):
+            user = self._identity.create(email, password, name, then=own)
         self._file.unlink(missing_ok=True)
         self._claimed = True
         self._claims.clear()
@@ -133,8 +137,10 @@ class Orgs:
         return known
 
     def _read_claims(self, user_id: str) -> dict[str, Any]:
-        row = (Member.select(Member.role, Organisation.id, Organisation.name, Organisation.type, Organisation.enabled_modules)
-               .join(Organisation, on=(Organisation.id == Member.organisation_id)).where(Member.user_id == user_id).dicts().first())
+        with self._kit.db.tenant(self._kit.db.find(ORG_OF_PERSON, user_id)):
+            row = (Member.select(Member.role, Organisation.id, Organisation.name, Organisation.type, Organisation.enabled_modules)
+                   .join(Organisation, on=(Organisation.id == Member.organisation_id)).where(Member.user_id == user_id)
+                   .order_by(Member.joined_at).dicts().first())
         if row is None:
             return {}
         rights = RIGHTS.get(row["role"], [])

@@ -85,6 +85,8 @@ def callback_loops(kit: Kit, services: Mapping[str, Any]) -> list[tuple[str, Loo
 
     def round_() -> None:
         for node in registry.to_call():
-            registry.called_back(node.id, call_back(kit, node))
+            failure = call_back(kit, node)
+            with kit.db.tenant(node.org_id):
+                registry.called_back(node.id, failure)
 
     return [("callbacks", lambda stop: _each(kit, kit.settings["UNIBOS_CALLBACK_SECONDS"], round_, stop))]

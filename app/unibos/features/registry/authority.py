@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import peewee
 
 from unibos.features.registry.decide import State, state
-from unibos.features.registry.models import Challenge, EnrolToken, Node, Pulse
+from unibos.features.registry.models import ORG_OF_KEY, ORG_OF_NODE, ORG_OF_TOKEN, WITH_NODES, Challenge, EnrolToken, Node, Pulse
 from unibos.kernel import authorities
 from unibos.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from unibos.kernel.words import T
@@ -83,15 +83,15 @@ class Authority:
 
     def enrol(self, *, token: str, public_key: str, challenge: str, signature: str, about: Mapping[str, Any]) -> Node:
         """Let a node in. Raises Forbidden for a token that is wrong, used or expired, or a key not proven."""
-        now = self._kit.now()
-        with self._kit.db.transaction():
-            row = EnrolToken.get_or_none(EnrolToken.hash == _hash(token), EnrolToken.used_by == "", EnrolToken.expires_at >= now)
+        now, hashed = self._kit.now(), _hash(token)
+        with self._kit.db.tenant(self._kit.db.find(ORG_OF_TOKEN, hashed)), self._kit.db.transaction():
+            row = EnrolToken.get_or_none(EnrolToken.hash == hashed, EnrolToken.used_by == "", EnrolToken.expires_at >= now)
             if row is None:
                 raise Forbidden(T("This enrolment token is wrong, used or expired. Make a new one on the hub."))
             self._proven(public_key, challenge, signature, "enrol", token)
-            known = Node.get_or_none(Node.public_key == public_key, Node.deleted_at.is_null())
-            if known is not None and known.org_id != row.org_id:
+            if self._kit.db.find(ORG_OF_KEY, public_key) not in ("", row.org_id):
                 raise Conflict(T("This node belongs to another organisation."))
+            known = Node.get_or_none(Node.public_key == public_key, Node.deleted_at.is_null())
             if known is not None:
                 node = self._kit.records.update(known, **about, revoked_at=None)
             else:
@@ -102,9 +102,10 @@ class Authority:
 
     def session(self, node_id: str, challenge: str, signature: str) -> tuple[str, int]:
         """A token for a node that proves its key, and its seconds. Raises NotFound for an unknown or revoked one."""
-        node = self._trusted(node_id)
-        with self._kit.db.transaction():
-            self._proven(node.public_key, challenge, signature, "session", node_id)
+        with self._kit.db.tenant(self._kit.db.find(ORG_OF_NODE, node_id)):
+            node = self._trusted(node_id)
+            with self._kit.db.transaction():
+                self._proven(node.public_key, challenge, signature, "session", node_id)
         return self._identity.issue_node_token(node.id, node.org_id, SESSION_SECONDS), SESSION_SECONDS
 
     def _trusted(self, node_id: str) -> Node:
@@ -122,7 +123,7 @@ class Authority:
             self._kit.records.update(node, **about)
             fields = {"heartbeat_at": now, "metrics": dict(metrics), "goodbye_at": None, "goodbye": ""}
             if not Pulse.update(**fields).where(Pulse.node_id == node_id).execute():
-                Pulse.create(node_id=node_id, **fields)
+                Pulse.create(node_id=node_id, org_id=node.org_id, **fields)
             self._kit.changed("nodes", f"node:{node_id}")
         at = self._kit.now_ms()
         self._kit.series.append([(f"node:{node_id}:{name}", at, float(metrics[name]), None) for name in METRICS  # type: ignore[arg-type]
@@ -143,8 +144,15 @@ class Authority:
             self._kit.changed("nodes", f"node:{node_id}")
 
     def to_call(self) -> list[Node]:
-        """The nodes that report and gave an address."""
-        since = self._kit.now() - dt.timedelta(seconds=self._kit.settings["UNIBOS_SILENT_SECONDS"])
+        """The nodes of all organisations that report and gave an address."""
+        since, found = self._kit.now() - dt.timedelta(seconds=self._kit.settings["UNIBOS_SILENT_SECONDS"]), []
+        for org_id in self._kit.db.tenants(WITH_NODES):
+            with self._kit.db.tenant(org_id):
+                found += self._reporting(since)
+        return found
+
+    @staticmethod
+    def _reporting(since: dt.datetime) -> list[Node]:
         return list(Node.select().join(Pulse, on=(Pulse.node_id == Node.id)).where(
             Pulse.heartbeat_at > since, Pulse.goodbye_at.is_null(), Node.url != "", Node.revoked_at.is_null(), Node.deleted_at.is_null()))
 

@@ -4,6 +4,7 @@ import peewee
 
 from unibos.kernel.records import Record
 from unibos.kernel.tables import Json, Moment, Table
+from unibos.kernel.tenants import Finder
 
 
 class Node(Record):
@@ -27,6 +28,7 @@ class Pulse(Table):
     """The latest signs of life of a node; changes too often to be a record."""
 
     node_id = peewee.CharField(36, primary_key=True)
+    org_id = peewee.CharField(36, default="")
     heartbeat_at = Moment(null=True)
     goodbye_at = Moment(null=True)
     goodbye = peewee.CharField(120, default="")
@@ -56,3 +58,8 @@ class Challenge(Table):
 
 
 AUTHORITY = (Node, Pulse, EnrolToken, Challenge)
+
+ORG_OF_NODE = Finder("node", "SELECT org_id FROM node WHERE id = {value} AND deleted_at IS NULL")
+ORG_OF_KEY = Finder("node_key", "SELECT org_id FROM node WHERE public_key = {value} AND deleted_at IS NULL")
+ORG_OF_TOKEN = Finder("enrol_token", "SELECT org_id FROM enrol_token WHERE hash = {value}")
+WITH_NODES = Finder("with_nodes", "SELECT DISTINCT org_id FROM node WHERE deleted_at IS NULL")
