@@ -23,7 +23,8 @@ from tests.conftest import build, close
 # Tables without a tenant, and why. `docs/security.md` says the same to people; the test below keeps both alike.
 EXCEPTIONS = {
     "user": "a person belongs to no organisation; their memberships do", "session": "asked for before it is known who asks",
-    "throttle": "counts tries by e-mail and address", "challenge": "nonces of nodes that nobody knows yet", "worker": "processes of the hub itself",
+    "factor": "a person's, asked for while they log in", "recovery_code": "a person's, asked for while they log in",
+    "login_challenge": "a login that has no session yet", "throttle": "counts tries by e-mail and address", "challenge": "nonces of nodes that nobody knows yet", "worker": "processes of the hub itself",
     "export_rule": "the hub's own rules", "export_log": "the hub's own log", "clock_mark": "the hub's clock",
     "series_key": "by the id of a node that was found in its organisation", "series_raw": "by series_key", "series_five": "by series_key",
     "series_hour": "by series_key",
