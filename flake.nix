@@ -119,7 +119,7 @@
 
       checks = perSystem (
         system: pkgs:
-        { package = pkgs.unibos.library; }
+        { package = pkgs.unibos.module; }
         // lib.mapAttrs (_: file: pkgs.testers.runNixOSTest (import file { inherit inputs; })) vmTests
         # Every host and image of this kind of machine evaluates, and its system builds.
         // lib.mapAttrs' (name: host: lib.nameValuePair "system-${name}" host.config.system.build.toplevel) (

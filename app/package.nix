@@ -91,7 +91,8 @@ in
 environment.overrideAttrs (old: {
   name = "unibos-${version}";
   passthru = (old.passthru or { }) // {
-    inherit library python version;
+    inherit python version;
+    module = library;
     workers = {
       core = worker "core" [ ];
       ocr = worker "ocr" [
