@@ -127,8 +127,10 @@ def test_a_stranger_gets_past_no_door_that_asks_for_somebody(role, request):
         assert answer.status_code == (303 if route.kind == "page" and route.method == "GET" else 401), (route.name, answer.status_code)
 
 
-@pytest.mark.parametrize(("role", "may"), [("viewer", ["viewer"]), ("member", ["viewer", "member"]), ("owner", ["viewer", "member", "admin", "owner"])])
+@pytest.mark.parametrize(("role", "may"), [("", []), ("guest", ["guest"]), ("viewer", ["guest", "viewer"]), ("member", ["guest", "viewer", "member"]),
+                                          ("owner", ["guest", "viewer", "member", "admin", "owner"])])
 def test_a_rank_opens_the_doors_below_it(role, may):
     who = Actor("person", "1", role=role)
     assert [a for a in ACCESS if a not in ("open", "node") and who.may(a)] == may
-    assert not who.may("node") and Actor("node").may("node") and not Actor("node").may("viewer")
+    assert not who.may("node") and Actor("node").may("node") and not Actor("node").may("guest")
+    assert who.own_only == (role in ("", "guest")) and not Actor("console", role="owner").own_only

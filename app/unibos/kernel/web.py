@@ -43,6 +43,7 @@ MIB = 1 << 20
 class Route:
     """One address: method, path, who may come (`access`), input and answer, and the code behind it.
 
+    `raises`: errors beyond those that every route of its kind can answer with (input, access, size, a part that is away).
     `unclaimed`: served before the box has an owner. `bare`: nobody is asked who they are (files, health).
     """
 
@@ -54,6 +55,7 @@ class Route:
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     answer: type[BaseModel] | None = None
+    raises: tuple[type[errors.UnibosError], ...] = ()
     status: int = 200
     limit: int = MIB
     files: bool = False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import peewee
 
 from unibos.features.identity import passwords
+from unibos.features.identity.events import Events
 from unibos.features.identity.factors import Factors
 from unibos.features.identity.models import Session, Throttle, User
 from unibos.features.identity.tokens import Signer
@@ -36,6 +37,7 @@ class Identity:
 
     def __init__(self, kit: Kit):
         self._kit = kit
+        self.events = Events(kit)
         self.factors = Factors(kit, self)
 
     @cached_property
@@ -156,8 +158,12 @@ class Identity:
             changed = (Session.update(secret_hash=digest(fresh), previous_hash=hashed, seen_at=now, expires_at=self._until(now))
                        .where(Session.secret_hash == hashed, Session.kind == "token", Session.revoked_at.is_null(),
                               Session.expires_at > now).execute())
-            if not changed:
-                Session.update(revoked_at=now).where(Session.previous_hash == hashed, Session.revoked_at.is_null()).execute()
+            stolen = None if changed else Session.get_or_none(Session.previous_hash == hashed, Session.revoked_at.is_null())
+            if stolen is not None:
+                Session.update(revoked_at=now).where(Session.id == stolen.id).execute()
+        if stolen is not None:
+            self.events.note(stolen.user_id, "token-reused", T("A refresh token of yours was used twice, so somebody else may have had it. "
+                                                               "That session was ended: log in again there, and change your password if it was not you."))
         if not changed:
             raise Unauthenticated(T("This refresh token cannot be used (any more). Log in again."))
         session = Session.get(Session.secret_hash == digest(fresh))
