@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HOUR = 3_600_000
 STATES = Words(online=T("online"), offline=T("offline"), unreachable=T("unreachable"), maintenance=T("maintenance"))
+TYPES = Words(standard=T("standard"), edge=T("edge"), desktop=T("desktop"))
 NAMES = (("cpu", T("Processor"), "%"), ("memory", T("Memory"), "%"), ("disk", T("Disk"), "%"), ("temperature", T("Temperature"), "°C"))
 
 

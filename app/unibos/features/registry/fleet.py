@@ -13,7 +13,8 @@ from unibos.features.registry.decide import in_maintenance
 from unibos.features.registry.models import WITH_NODES, Alert, HubSite, Node, Pulse, RevocationMark
 from unibos.features.registry.trust import BLOCKED, LEVELS, may_set
 from unibos.kernel.errors import Conflict, Forbidden, Invalid
-from unibos.kernel.words import T
+from unibos.kernel.records import Change
+from unibos.kernel.words import T, Text
 from unibos.wire import proof, revocations
 
 if TYPE_CHECKING:
@@ -99,6 +100,12 @@ class Fleet:
             self._next(org_id)
             self._tell("trusted", node.id)
         return node
+
+    def history(self, node_id: str, most: int = 10) -> list[dict[str, Any]]:
+        """What people did with a node, the newest first: {at, actor_id, text, state}. The node has been found in its organisation before."""
+        rows = (Change.select().where(Change.model == "node", Change.record_id == node_id, Change.actor_id != "")
+                .order_by(Change.seq.desc()).limit(most))
+        return [{"at": row.at, "actor_id": row.actor_id, "text": text, "state": state} for row in rows for text, state in [_told(row.fields)]]
 
     # The list of revoked nodes.
 
@@ -193,6 +200,24 @@ class Fleet:
     def resting(self, node: Node) -> bool:
         """Whether the node is in maintenance now."""
         return in_maintenance(self._kit.now(), node.maintenance, node.maintenance_until)
+
+
+def _told(fields: dict[str, Any]) -> tuple[Text, str]:
+    """What a change of a node's row means to people, and its tone."""
+    if "revoked_at" in fields:
+        gone = fields["revoked_at"] is not None
+        why = fields.get("revoked_why", "")
+        return (T("Trust taken away: %(why)s", why=why) if why else T("Trust taken away")) if gone else T("Trust given back"), "bad" if gone else "good"
+    if "public_key" in fields:
+        return T("Let in as %(level)s", level=LEVELS[fields["trust"]].name), "good"
+    if "trust" in fields:
+        return T("Trust: %(level)s", level=LEVELS[fields["trust"]].name), "bad" if fields["trust"] <= BLOCKED else "info"
+    if fields.get("maintenance"):
+        why = fields.get("maintenance_why", "")
+        return T("Maintenance began: %(why)s", why=why) if why else T("Maintenance began"), "info"
+    if fields.get("maintenance") is False:
+        return T("Maintenance ended"), "info"
+    return T("Changed"), "quiet"
 
 
 _OVER: dict[str, Any] = {"maintenance": False, "maintenance_why": "", "maintenance_by": "", "maintenance_until": None}

@@ -82,11 +82,12 @@ class TrustIn(Strict):
 
 
 class MaintenanceIn(Strict):
-    """Begin or end a maintenance. `until` with its time zone; without it, until somebody ends it."""
+    """Begin or end a maintenance. It ends by itself `until` then (with its time zone), or after so many `hours`; else somebody ends it."""
 
     on: bool
     why: Line = Field("", max_length=200)
     until: AwareDatetime | None = None
+    hours: float | None = Field(None, gt=0, le=2160, allow_inf_nan=False)
 
 
 class RevokeIn(Strict):
@@ -232,7 +233,8 @@ def trust(call: Call, node_id: str) -> dict:
 def maintenance(call: Call, node_id: str) -> dict:
     """Begin or end a maintenance."""
     body = call.body
-    call.service.fleet.maintenance(node_id, call.actor.org_id, call.actor.id, on=body.on, why=body.why, until=body.until)
+    until = call.kit.now() + dt.timedelta(hours=body.hours) if body.hours else body.until
+    call.service.fleet.maintenance(node_id, call.actor.org_id, call.actor.id, on=body.on, why=body.why, until=until)
     return node(call, node_id)
 
 

@@ -58,7 +58,7 @@ class Applications:
             Application.delete().where(Application.org_id == org_id, Application.public_key == public_key).execute()
             Application.create(id=self._kit.random.uuid(), org_id=org_id, public_key=public_key, about=dict(about), address=address[:64],
                                created_at=now, seen_at=now, expires_at=now + WAITS)
-            self._kit.changed("nodes")
+            self._kit.changed("joining")
         else:
             self._kit.log.warning("a node at %s asks to join %s and is not kept: no such organisation, or too many wait", address, org_id or "nobody")
         return {"state": "pending", **nothing}
@@ -88,7 +88,7 @@ class Applications:
             row = self._decide(application_id, org_id, actor_id, "approved")
             node = self._authority.let_in(org_id, row.public_key, row.about, actor_id=actor_id, trust=level)
             Application.update(node_id=node.id).where(Application.id == row.id).execute()
-            self._kit.changed("nodes")
+            self._kit.changed("nodes", "joining")
         self._kit.log.info("node %s (%s) was let in by %s with trust %d", node.id, node.hostname, actor_id, level)
         return node
 
@@ -96,7 +96,7 @@ class Applications:
         """Refuse a node; it is told, and may ask again when its week is over. Raises NotFound, Conflict."""
         with self._kit.db.transaction():
             row = self._decide(application_id, org_id, actor_id, "refused")
-            self._kit.changed("nodes")
+            self._kit.changed("joining")
         self._kit.log.info("the node %s at %s was refused by %s", row.about.get("hostname", ""), row.address, actor_id)
 
     def _decide(self, application_id: str, org_id: str, actor_id: str, state: str) -> Application:
