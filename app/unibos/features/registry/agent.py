@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from unibos.kernel.kit import Kit
 
 Loop = Callable[[Callable[[], bool]], None]
+ASK_SECONDS = 3.0  # how often it is looked whether a hub is due to be asked
 SAMPLES = ("cpu", "memory", "disk", "temperature")
 
 
@@ -43,7 +44,6 @@ def member_loops(kit: Kit, services: Mapping[str, Any]) -> list[tuple[str, Loop]
     def report() -> None:
         try:
             registry.take_provisioned()
-            registry.ask_again()
             kit.log.debug("heartbeat: %s", registry.report())
         except (UnibosError, ValueError, KeyError) as error:
             kit.log.warning("join: %s", error)
@@ -57,7 +57,13 @@ def member_loops(kit: Kit, services: Mapping[str, Any]) -> list[tuple[str, Loop]
         _each(kit, kit.settings["UNIBOS_HEARTBEAT_SECONDS"], report, stop)
         registry.goodbye("shutdown")
 
-    return [("heartbeats", heartbeats), ("joins", lambda stop: kit.bus.serve("registry", registry.answer, stop))]
+    def ask() -> None:
+        try:
+            registry.ask_again()
+        except UnibosError as error:
+            kit.log.warning("asking to join: %s", error.text)
+
+    return [("heartbeats", heartbeats), ("asking", lambda stop: _each(kit, ASK_SECONDS, ask, stop)), ("joins", lambda stop: kit.bus.serve("registry", registry.answer, stop))]
 
 
 def call_back(kit: Kit, node: Any) -> str:

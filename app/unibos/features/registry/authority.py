@@ -19,6 +19,7 @@ from unibos.kernel.errors import Conflict, Forbidden, Invalid, LimitReached, Not
 from unibos.kernel.ports import Verdict
 from unibos.kernel.words import T
 from unibos.wire import pin, proof
+from unibos.wire.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from unibos.kernel.kit import Kit
@@ -36,6 +37,14 @@ def decoded(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except ValueError:
         raise Invalid(T("A key or signature is not Base64.")) from None
+
+
+def shown(public_key: str) -> str:
+    """The fingerprint of a node's key for people; empty for what is no key (a row of a test, or of old), which must not hide the others."""
+    try:
+        return fingerprint(decoded(public_key))
+    except (Invalid, ValueError):
+        return ""
 
 
 def _hash(token: str) -> str:

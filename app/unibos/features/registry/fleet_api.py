@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from unibos.features.registry.authority import METRICS, decoded
+from unibos.features.registry.authority import METRICS, shown
 from unibos.features.registry.cards import UNITS
 from unibos.features.registry.decide import clock
 from unibos.features.registry.machine import SPANS, Span
@@ -16,7 +16,6 @@ from unibos.features.registry.trust import LEVELS, TRUSTED
 from unibos.kernel.errors import Conflict, Forbidden, LimitReached, NotFound
 from unibos.kernel.web import Call, Routes
 from unibos.panel.shell import say
-from unibos.wire.fingerprint import fingerprint
 
 ROUTES = Routes()
 POINTS = 360
@@ -162,18 +161,10 @@ def _shown(row: tuple) -> dict[str, Any]:
     offset = pulse.clock_offset if pulse else None
     return {"id": node.id, "hostname": node.hostname, "kind": node.kind, "type": node.type, "platform": node.platform, "url": node.url,
             "version": node.version, "modules": node.modules, "queues": node.queues, "capabilities": node.capabilities,
-            "fingerprint": fingerprint_of(node), "trust": node.trust, "trust_name": say(LEVELS[node.trust].name),
+            "fingerprint": shown(node.public_key), "trust": node.trust, "trust_name": say(LEVELS[node.trust].name),
             "trust_why": say(LEVELS[node.trust].sentence), "status": state.status, "why": say(state.why), "maintenance": resting,
             "revoked_at": _iso(node.revoked_at), "revoked_why": node.revoked_why, "last_heartbeat": _iso(pulse.heartbeat_at) if pulse else None,
             "clock_offset": offset, "clock_why": say(clock(offset)), "metrics": pulse.metrics if pulse else {}, "joined_at": node.created_at.isoformat()}
-
-
-def fingerprint_of(node: Any) -> str:
-    """The fingerprint of a node's key; empty for a key that is none (rows of tests and of old)."""
-    try:
-        return fingerprint(decoded(node.public_key))
-    except Exception:  # noqa: BLE001 - a row that cannot be compared must not hide the others
-        return ""
 
 
 def chosen(rows: list[tuple], wanted: Filter) -> list[tuple]:

@@ -10,7 +10,6 @@ from unibos.features.registry.models import Application
 from unibos.features.registry.trust import TRUSTED, may_set
 from unibos.kernel.errors import Conflict, Forbidden, NotFound
 from unibos.kernel.words import T
-from unibos.wire.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from unibos.features.registry.authority import Authority
@@ -71,12 +70,12 @@ class Applications:
 
     @staticmethod
     def _shown(row: Application) -> dict[str, Any]:
-        from unibos.features.registry.authority import decoded
+        from unibos.features.registry.authority import shown
 
         about = row.about
         return {"id": row.id, "hostname": about.get("hostname", ""), "type": about.get("type", ""), "platform": about.get("platform", ""),
                 "version": about.get("version", ""), "url": about.get("url", ""), "address": row.address, "public_key": row.public_key,
-                "fingerprint": fingerprint(decoded(row.public_key)), "created_at": row.created_at, "seen_at": row.seen_at, "expires_at": row.expires_at}
+                "fingerprint": shown(row.public_key), "created_at": row.created_at, "seen_at": row.seen_at, "expires_at": row.expires_at}
 
     def approve(self, application_id: str, org_id: str, actor_id: str, role: str, level: int = TRUSTED) -> Any:
         """Let the node in at a level of trust; it learns so at its next try. Raises NotFound, Conflict when it was decided already,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from flask import Response, request
 from pydantic import BaseModel, Field
 
-from unibos.features.registry.authority import METRICS
+from unibos.features.registry.authority import METRICS, shown
 from unibos.features.registry.cards import OF_NODES, STATES, TYPES
 from unibos.features.registry.decide import clock
-from unibos.features.registry.fleet_api import POINTS, Filter, chosen, fingerprint_of
+from unibos.features.registry.fleet_api import POINTS, Filter, chosen
 from unibos.features.registry.machine import SPANS, Span
 from unibos.features.registry.shapes import CAPABILITIES, Line
 from unibos.features.registry.trust import LEVELS, OWNER, TRUSTED, VERIFIED
@@ -75,9 +75,9 @@ def _row(node: Any, pulse: Any, state: Any, sparks: Mapping[str, Any]) -> dict[s
 
 def _list(call: Call, wanted: Filter, token: dict[str, Any] | None = None) -> Response:
     every = call.service.nodes(call.actor.org_id)
-    shown, now = chosen(every, wanted), call.kit.now_ms()
-    sparks = call.kit.series.many([f"node:{n.id}:{name}" for n, _p, _s in shown for name in SPARKS], now - HOUR, now, 40)
-    rows = [_row(*row, sparks) for row in shown if row[0].kind == "node"]
+    fitting, now = chosen(every, wanted), call.kit.now_ms()
+    sparks = call.kit.series.many([f"node:{n.id}:{name}" for n, _p, _s in fitting for name in SPARKS], now - HOUR, now, 40)
+    rows = [_row(*row, sparks) for row in fitting if row[0].kind == "node"]
     workers = [_row(*row, sparks) for row in every if row[0].kind == "worker"]
     local = [{"id": w["name"], **w} for w in call.services["jobs"].workers()]
     public = call.kit.settings["UNIBOS_PUBLIC_URL"] or request.host_url.rstrip("/")
@@ -132,7 +132,7 @@ def node(call: Call, node_id: str) -> Response:
     return page(call, "node.html", node=found, pulse=pulse, state=state, plots=plots, span=call.query.span, spans=SPANS, node_words=STATES,
                 type_words=TYPES, levels=[(str(n), say(level.name)) for n, level in LEVELS.items()
                                           if OWNER not in (n, found.trust) or call.actor.role == "owner" or n == found.trust],
-                level=LEVELS[found.trust], level_list=LEVELS, fingerprint=fingerprint_of(found), history=history, lasts=[(k, say(v)) for k, v in LASTS.items()],
+                level=LEVELS[found.trust], level_list=LEVELS, fingerprint=shown(found.public_key), history=history, lasts=[(k, say(v)) for k, v in LASTS.items()],
                 clock=clock(pulse.clock_offset if pulse else None), kinds=OF_NODES, resting=call.service.fleet.resting(found),
                 resting_by=_name(call, found.maintenance_by))
 
