@@ -112,7 +112,7 @@ def test_every_route_says_who_may_and_what_it_does(role, route):
     if route.method not in ("GET", "WS") and route.access == "open":
         assert route.path in ("/api/v1/claim/", "/claim/", "/login/", "/api/v1/auth/login/", "/api/v1/local/auth/login/", "/api/v1/auth/refresh/",
                               "/api/v1/auth/login/factor/", "/api/v1/local/auth/login/factor/",
-                              "/settings/appearance/", "/api/v1/nodes/challenge/", "/api/v1/nodes/enrol/", "/api/v1/nodes/session/")
+                              "/settings/appearance/", "/api/v1/nodes/challenge/", "/api/v1/nodes/enrol/", "/api/v1/nodes/apply/", "/api/v1/nodes/session/")
 
 
 @pytest.mark.parametrize("role", ["hub", "node"])

@@ -136,6 +136,9 @@ class Series(Protocol):
     def points(self, key: str, start: int, end: int, most: int) -> list[Point]:
         """At most `most` buckets of numbers in [start, end) ms; gaps are absent buckets."""
 
+    def many(self, keys: Iterable[str], start: int, end: int, most: int) -> dict[str, list[Point]]:
+        """`points` of several keys, in one query; a key without any is absent. For windows whose raw readings are still kept."""
+
     def rows(self, key: str, start: int, end: int, most: int) -> list[tuple[int, float | None, str | None]]:
         """The raw readings in [start, end) ms, oldest first, at most `most` (the newest ones)."""
 

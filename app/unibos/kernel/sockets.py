@@ -120,6 +120,14 @@ def close_all(code: int = 1001) -> None:
         connection.close(code, "going away")
 
 
+def close_actor(kind: str, actor_id: str, code: int, reason: str) -> int:
+    """Close every connection of one actor in this process; returns how many there were."""
+    found = [connection for connection in list(_open) if (connection.actor.kind, connection.actor.id) == (kind, actor_id)]
+    for connection in found:
+        connection.close(code, reason)
+    return len(found)
+
+
 def socket_door(feature: Any, route: Any, kit: Kit, services: Mapping[str, Any], authenticate: Callable[[], Actor],
                 guards: Any, check_host: Callable[[set[str]], None], hosts: set[str]) -> Callable[..., Any]:
     """The view of a WebSocket route: the same checks as any route, then the handler until the client leaves.
@@ -135,14 +143,18 @@ def socket_door(feature: Any, route: Any, kit: Kit, services: Mapping[str, Any],
             if not connection.actor.may(route.access):
                 first = connection.receive(timeout=10) or {}
                 g.actor = connection.actor = services["identity"].by_token(str(first.get("token", "")))
-                kit.db.release()
                 if not connection.actor.may(route.access):
                     connection.close(4401, "log in first")
                     return
+            for guard in guards:  # again, now that this connection can be found: who lost their rights a moment ago is not overlooked
+                guard(route, connection.actor)
+            kit.db.release()
             with kit.db.tenant(connection.actor.org_id):
                 route.call(Call(kit, services, feature, connection.actor), connection, **path)
         except ConnectionError:
             pass
+        except errors.UnibosError as error:
+            connection.close(4400 + error.status % 100, error.code)
         finally:
             connection.close()
             kit.db.release()

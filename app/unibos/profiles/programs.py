@@ -30,8 +30,7 @@ _OWN: dict[str, dict[str, tuple[str, str]]] = {
     "unibos-worker": {"start": ("Serve queues.", "unibos.profiles.dev:worker_start"),
                       "status": ("List the workers.", "unibos.profiles.dev:worker_status"),
                       "tasks": ("List the kinds of jobs with their queues.", "unibos.profiles.dev:worker_tasks")},
-    "unibos-manager": {"status": ("Say how the hub and its nodes are.", "unibos.profiles.manager:status"),
-                       "nodes": ("List the nodes of the hub.", "unibos.profiles.manager:nodes")},
+    "unibos-manager": {},
 }
 TITLES = {"unibos-dev": "Tools for developers of UNIBOS.", "unibos": "The command line of a node.",
            "unibos-hub": "The command line of a hub.", "unibos-worker": "Run and look at workers.",

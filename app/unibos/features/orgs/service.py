@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unibos.features.orgs.models import CLAIMED, HOME, ORG_OF_PERSON, Member, Organisation
+from unibos.features.orgs.models import CLAIMED, HOME, ORG_OF_PERSON, ORG_OF_SLUG, Member, Organisation
 from unibos.kernel.errors import Conflict, Forbidden
 from unibos.kernel.words import T
 
@@ -58,6 +58,10 @@ class Orgs:
     def get(self, org_id: str) -> Organisation | None:
         """An organisation by id."""
         return Organisation.get_or_none(Organisation.id == org_id)
+
+    def find(self, slug: str) -> str:
+        """The id of the organisation with this slug, whoever asks; "" for none. What a stranger is answered must not tell which it was."""
+        return self._kit.db.find(ORG_OF_SLUG, slug)
 
     def members(self, org_id: str) -> list[Member]:
         """Who belongs to an organisation."""
