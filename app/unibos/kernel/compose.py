@@ -53,6 +53,7 @@ def services(features: Features, kit: Kit) -> dict[str, Any]:
     kit.records = Records(kit.db, kit.clock, kit.random, kit.secret("origin", 8).hex())
     kit.jobs = Jobs(kit, job_types(features), load_task)
     kit.exports = {feature.name: feature.exports for feature in features if feature.exports}
+    kit.modules = {feature.name: feature.title for feature in features if feature.switch}
     built: dict[str, Any] = {}
     for feature in features:
         if feature.service:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import peewee
@@ -92,6 +92,8 @@ class Authority:
             if self._kit.db.find(ORG_OF_KEY, public_key) not in ("", row.org_id):
                 raise Conflict(T("This node belongs to another organisation."))
             known = Node.get_or_none(Node.public_key == public_key, Node.deleted_at.is_null())
+            if known is None or known.revoked_at is not None:
+                self._kit.room(row.org_id, "nodes", lambda: count(row.org_id))
             if known is not None:
                 node = self._kit.records.update(known, **about, revoked_at=None)
             else:
@@ -190,6 +192,16 @@ class Authority:
         with self._kit.db.transaction():
             self._kit.records.update(node, actor_id=actor_id, **fields)
             self._kit.changed("nodes", f"node:{node_id}")
+
+
+def count(org_id: str) -> int:
+    """How many nodes of an organisation count: those that are trusted."""
+    return Node.select().where(Node.org_id == org_id, Node.deleted_at.is_null(), Node.revoked_at.is_null()).count()
+
+
+def counts(_kit: Kit, _services: Mapping[str, Any]) -> Callable[[str], int]:
+    """For the organisation's limits."""
+    return count
 
 
 def build(kit: Kit, services: Mapping[str, Any]) -> Authority:
