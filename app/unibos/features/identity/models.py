@@ -34,7 +34,7 @@ class Session(Table):
     seen_at = Moment()
     expires_at = Moment()
     revoked_at = Moment(null=True)
-    org_id = peewee.CharField(36, default="")  # the organisation it is meant for; empty: the person's first
+    chosen_org = peewee.CharField(36, default="")  # the organisation it is meant for; empty: the person's first
 
 
 class Throttle(Table):

@@ -82,7 +82,7 @@ class People:
     def choose(self, session_id: str, user_id: str, org_id: str) -> None:
         """Mean that organisation from now on in this session; who asks has made sure that the person belongs to it. Raises NotFound."""
         with self._kit.db.transaction():
-            chosen = (Session.update(org_id=org_id).where(Session.id == session_id, Session.user_id == user_id, Session.revoked_at.is_null()).execute())
+            chosen = (Session.update(chosen_org=org_id).where(Session.id == session_id, Session.user_id == user_id, Session.revoked_at.is_null()).execute())
         if not chosen:
             raise NotFound()
 

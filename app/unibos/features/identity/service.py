@@ -130,7 +130,7 @@ class Identity:
         now, secret = self._kit.now(), self._kit.random.bytes(32).hex()
         org_id = (self.claims(user.id).get("org") or {}).get("id", "")
         with self._kit.db.transaction():
-            session = Session.create(id=self._kit.random.uuid(), user_id=user.id, kind=kind, secret_hash=digest(secret), org_id=org_id,
+            session = Session.create(id=self._kit.random.uuid(), user_id=user.id, kind=kind, secret_hash=digest(secret), chosen_org=org_id,
                                      address=address[:64], agent=agent[:200], created_at=now, seen_at=now, expires_at=user.expires_at or self._until(now))
         return session, secret
 
@@ -146,7 +146,7 @@ class Identity:
         seconds, now = self._kit.settings["UNIBOS_ACCESS_SECONDS"], int(self._kit.now().timestamp())
         seconds = min(seconds, int((user.expires_at - self._kit.now()).total_seconds())) if user.expires_at else seconds
         claims = {"sub": user.id, "email": user.email, "name": user.name, "iat": now, "exp": now + seconds,
-                  "jti": self._kit.random.uuid(), "sid": session.id, "kind": "person", **self.claims(user.id, session.org_id)}
+                  "jti": self._kit.random.uuid(), "sid": session.id, "kind": "person", **self.claims(user.id, session.chosen_org)}
         return {"token": self.signer.sign(claims), "refresh_token": secret, "expires_in": seconds,
                 "user": {"id": user.id, "email": user.email, "name": user.name, "kind": user.kind}}
 
@@ -205,7 +205,7 @@ class Identity:
 
     def _with_user(self, where: Any) -> Session | None:
         """The session with its person as `person` (None: gone, disabled or expired), in one query, because every request asks for it."""
-        return (Session.select(Session.id, Session.expires_at, Session.seen_at, Session.revoked_at, Session.org_id,
+        return (Session.select(Session.id, Session.expires_at, Session.seen_at, Session.revoked_at, Session.chosen_org,
                                User.id, User.name, User.language, User.theme, User.expires_at)
                 .join(User, peewee.JOIN.LEFT_OUTER, on=(User.id == Session.user_id) & alive(self._kit.now()), attr="person")
                 .where(where).first())
@@ -220,7 +220,7 @@ class Identity:
         if now - session.seen_at > SEEN_EVERY:
             with self._kit.db.transaction():
                 Session.update(seen_at=now, expires_at=user.expires_at or self._until(now)).where(Session.id == session.id).execute()
-        org = self.claims(user.id, org_id or session.org_id).get("org") or {}
+        org = self.claims(user.id, org_id or session.chosen_org).get("org") or {}
         return Actor("person", user.id, org.get("id", ""), org.get("role", ""), user.name, via, session.id, user.language, user.theme)
 
     def sessions(self, user_id: str) -> list[Session]:
