@@ -63,7 +63,7 @@ def search(call: Call) -> Response:
             if needle in findable(nav["label"]):
                 found.append({"title": nav["label"], "kind": say(T("page")), "href": nav["href"], "hint": f"g {nav['key']}"})
         for look in () if call.actor.own_only else call.kit.gather("search"):
-            found += [{**item, "kind": say(item["kind"]), "hint": say(item.get("hint", ""))} for item in look(words, call.actor)]
+            found += [{**item, "kind": say(item["kind"]), "hint": say(item.get("hint", ""))} for item in look(words, call.actor) or ()]
     if request.args.get("_format") == "json":
         return jsonify(found[:30])
     return page(call, "search.html", words=words, found=found[:100])

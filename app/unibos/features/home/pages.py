@@ -20,7 +20,7 @@ def dashboard(call: Call) -> Response:
         return page(call, "dashboard.html", cards=[], ready=True, checks=[])
 
     def find() -> tuple[list[dict[str, Any]], bool, list[dict[str, Any]]]:
-        cards = sorted((card(call.actor) for card in call.kit.gather("cards")), key=lambda c: c["order"])
+        cards = sorted(filter(None, (card(call.actor) for card in call.kit.gather("cards"))), key=lambda c: c["order"])
         return cards, *call.service.ready()
 
     # A fragment is asked for because something changed: it must not show what was before.
