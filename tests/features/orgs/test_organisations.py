@@ -227,7 +227,7 @@ def test_a_form_of_one_organisation_is_not_taken_in_another(web):
     other = web.organisation("Other", bo)
     client, form = browser(web, bo)
     old = client.get("/organisation/").text.split('name="_csrf" value="')[1].split('"')[0]
-    assert "Other" in client.get("/").text, "the shell offers the other one"
+    assert "Other" in client.get("/settings/").text, "the shell offers the other one"
     assert form("/organisations/", organisation=other).status_code == 303
     assert client.post("/organisation/", data={"name": "Oops", "_csrf": old}).status_code == 403
     assert web.orgs.get_in(other).name == "Other" and web.orgs.get_in(web.home).name == "Ada"
