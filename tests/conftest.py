@@ -58,7 +58,7 @@ def build(role: str, folder: Path, url: str = "", **environment: str) -> SimpleN
     clock = HandClock()
     metrics = {"cpu": 5.0, "memory": 20.0, "disk": 30.0, "temperature": None, "uptime": 60.0, "disk_free": 1e9, "disk_total": 2e9}
     kit = Kit(role=role, settings=settings, data_dir=folder, clock=clock, random=CountedRandom(), db=db, secret=MemoryKeys(), bus=MemoryBus(),
-              queue=MemoryQueue(), files=MemoryStore(), series=MemorySeries(),
+              queue=MemoryQueue(), files=MemoryStore(lambda org_id: kit.quota(org_id)), series=MemorySeries(),
               machine=lambda: {"hostname": "box", "capabilities": {"cpu_cores": 2, "ram_gb": 4.0, "platform": "linux"}, "metrics": metrics})
     services = compose.services(features, kit)
     if url:

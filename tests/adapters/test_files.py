@@ -12,7 +12,7 @@ import threading
 import pytest
 from unibos.adapters.files import FileStore
 from unibos.adapters.memory.files import MemoryStore
-from unibos.kernel.errors import Invalid, NotFound, StorageFull, TooLarge
+from unibos.kernel.errors import Invalid, LimitReached, NotFound, StorageFull, TooLarge
 
 QUOTA = 1000
 A, B = "11111111-aaaa", "22222222-bbbb"
@@ -67,7 +67,7 @@ def test_an_organisation_learns_nothing_of_another(store):
 
 def test_delete_gives_the_room_back_and_can_be_repeated(store):
     digest, _ = put(store, b"x" * 900)
-    with pytest.raises(StorageFull, match="organisation"):
+    with pytest.raises(LimitReached, match="organisation"):
         put(store, b"y" * 101)
     put(store, b"y" * 100)
     store.delete(digest, org_id=A)
@@ -131,7 +131,7 @@ def test_the_reserve_stays_free(tmp_path):
 def test_an_own_count_may_be_given(tmp_path):
     store = FileStore(tmp_path, lambda org: 100, lambda org: 95, reserve=0)
     put(store, b"12345")
-    with pytest.raises(StorageFull):
+    with pytest.raises(LimitReached):
         put(store, b"123456")
 
 
@@ -142,7 +142,7 @@ def test_many_threads_stay_within_the_quota(tmp_path):
         for i in range(10):
             try:
                 kept.append(put(store, f"{n}/{i}".encode().ljust(1000)))
-            except StorageFull:
+            except LimitReached:
                 full.append(i)
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]

@@ -24,12 +24,13 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def request(path: Path, method: str, address: str, body: Mapping[str, Any] | None = None, timeout: float = 30.0) -> tuple[int, Any]:
+def request(path: Path, method: str, address: str, body: Mapping[str, Any] | None = None, timeout: float = 30.0,
+            headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
     """Call the API of the process that listens at `path`; returns (status, JSON). Raises Unavailable when none does."""
     connection = _UnixConnection(path, timeout)
     try:
         data = json.dumps(body).encode() if body is not None else None
-        connection.request(method, address, data, {"Content-Type": "application/json", "Accept": "application/json"})
+        connection.request(method, address, data, {"Content-Type": "application/json", "Accept": "application/json", **(headers or {})})
         answer = connection.getresponse()
         content = answer.read()
     except (OSError, http.client.HTTPException) as error:

@@ -121,6 +121,10 @@ class Database:
         """See kernel.tables.Db."""
         return next(iter(self._found(finder, value)), "")
 
+    def finds(self, finder: Finder, value: str = "") -> list[str]:
+        """See kernel.tables.Db."""
+        return self._found(finder, value)
+
     def tenants(self, finder: Finder) -> list[str]:
         """See kernel.tables.Db."""
         return self._found(finder, "") if self.kind == "postgresql" else [""]

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from unibos.kernel.errors import Invalid, NotFound, StorageFull, TooLarge
+from unibos.kernel.errors import Invalid, LimitReached, NotFound, StorageFull, TooLarge
 from unibos.kernel.words import T
 
 CHUNK = 256 << 10
@@ -32,10 +32,11 @@ def disk_full() -> StorageFull:
     return StorageFull(T("The disk of this device is full, so nothing was kept. Delete what is no longer needed or add a larger disk."))
 
 
-def quota_reached(quota: int) -> StorageFull:
+def quota_reached(quota: int, used: int) -> LimitReached:
     """The error for an organisation that would keep more than `quota` bytes."""
-    return StorageFull(T("The file was not kept: with it the organisation would use more than the %(megabytes)s MB it may. "
-                         "Delete files or ask for more room.", megabytes=quota // 1_000_000))
+    text = T("The file was not kept: the limit of storage of this organisation is reached, %(used)s of %(allowed)s MB are used. "
+             "Delete files, or ask whoever runs this device to raise it.", used=used // 1_000_000, allowed=quota // 1_000_000)
+    return LimitReached(text, limit="storage", used=used, allowed=quota)
 
 
 def too_large(limit: int) -> TooLarge:
@@ -71,7 +72,7 @@ class FileStore:
         self._sweep()
 
     def put(self, stream: Any, *, org_id: str, limit: int) -> tuple[str, int]:
-        """Keep `stream.read(n)` until it gives b""; returns (sha256 hex, size). Raises TooLarge, StorageFull, Invalid.
+        """Keep `stream.read(n)` until it gives b""; returns (sha256 hex, size). Raises TooLarge, LimitReached, StorageFull, Invalid.
 
         Content that the organisation already keeps costs nothing. Whatever is raised, by the stream too, nothing is left.
         """
@@ -79,13 +80,14 @@ class FileStore:
         try:
             with self._temporary() as (fd, temporary):
                 digest, size = self._copy(stream, fd, limit)
+                quota = self._quota(org_id)  # asked before the lock: the answer may come from a database, and another may run meanwhile
                 with self._account(org_id) as account:
                     target = self._place(org_id, digest)
                     if target.exists():
                         return digest, size
-                    quota = self._quota(org_id)
-                    if quota is not None and (self._used(org_id) if self._used else account.size) + size > quota:
-                        raise quota_reached(quota)
+                    used = self._used(org_id) if self._used else account.size
+                    if quota is not None and used + size > quota:
+                        raise quota_reached(quota, used)
                     os.fsync(fd)
                     self._make(target.parent)
                     account.begin()

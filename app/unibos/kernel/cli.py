@@ -53,12 +53,14 @@ class LazyGroup(click.Group):
 class Context:
     """What a command gets: where the data lies, and the API of the running process over its unix socket."""
 
+    headers: Mapping[str, str] = {}
+
     def __init__(self, role: str, data_dir: Path, call: Callable[..., tuple[int, Any]]):
         self.role, self.data_dir, self._call = role, data_dir, call
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Call the API; raises Problem with the sentence of the answer."""
-        status, answer = self._call(method, path, body)
+        status, answer = self._call(method, path, body, **({"headers": self.headers} if self.headers else {}))
         if status >= 400:
             detail = answer.get("detail", f"error {status}") if isinstance(answer, dict) else f"error {status}"
             raise Problem(detail, _EXIT.get(status, 1))

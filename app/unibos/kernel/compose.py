@@ -53,6 +53,7 @@ def services(features: Features, kit: Kit) -> dict[str, Any]:
     kit.records = Records(kit.db, kit.clock, kit.random, kit.secret("origin", 8).hex())
     kit.jobs = Jobs(kit, job_types(features), load_task)
     kit.exports = {feature.name: feature.exports for feature in features if feature.exports}
+    kit.modules = {feature.name: feature.title for feature in features if feature.switch}
     built: dict[str, Any] = {}
     for feature in features:
         if feature.service:
@@ -70,10 +71,19 @@ def _gatherer(features: Features, kit: Kit, built: Mapping[str, Any]) -> Callabl
             found[kind] = []
             for feature in features:
                 codes = getattr(feature, kind)
-                found[kind] += [feature.load(c)(kit, built) for c in ((codes,) if isinstance(codes, str) else codes) if c]
+                calls = [feature.load(c)(kit, built) for c in ((codes,) if isinstance(codes, str) else codes) if c]
+                found[kind] += [_where_open(kit, feature.name, call) for call in calls] if feature.switch and kind in ("cards", "search") else calls
         return found[kind]
 
     return gather
+
+
+def _where_open(kit: Kit, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """A card or search of a part that an organisation may go without: nothing for the people of one that does. Its last argument is the actor."""
+    def guarded(*args: Any) -> Any:
+        return call(*args) if all(closed(name, args[-1]) is None for closed in kit.gather("access")) else None
+
+    return guarded
 
 
 def routes(features: Features) -> list[tuple[Feature, Route]]:

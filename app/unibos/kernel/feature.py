@@ -58,7 +58,7 @@ class Keep:
 
 @dataclass(frozen=True)
 class Nav:
-    """An entry of the panel's navigation: `key` follows g, `order` sorts."""
+    """An entry of the panel's navigation: `key` follows g, `order` sorts, who may not pass `access` does not see it."""
 
     id: str
     href: str
@@ -66,6 +66,7 @@ class Nav:
     key: str
     glyph: str
     order: int
+    access: str = "viewer"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,11 @@ class Every:
 
 @dataclass(frozen=True)
 class Feature:
-    """One part. The order in a profile is the order of dependence; `needs` are the names that must stand before it."""
+    """One part. The order in a profile is the order of dependence; `needs` are the names that must stand before it.
+
+    `switch`: an organisation may go without it; `access` are functions (feature, actor) that give the error why it is closed, or None.
+    `counts` is a function that says how many nodes an organisation has.
+    """
 
     name: str
     title: Text
@@ -102,8 +107,10 @@ class Feature:
     status: str = ""
     search: str = ""
     health: str = ""
+    counts: str = ""
     authenticate: str = ""
     guards: tuple[str, ...] = ()
+    access: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     switch: bool = False
 

@@ -263,7 +263,7 @@ class Jobs:
                 Job.id == job.id, Job.state == "running", Job.attempt == job.attempt).execute()
         else:
             self._end(job, "failed", error=said(why))
-        self._kit.changed("jobs", f"job:{job.id}")
+        self._kit.changed("jobs", f"job:{job.id}", org_id=job.org_id)
 
     # The worker's end.
 
@@ -310,7 +310,7 @@ class Jobs:
         kind = self.types.get(job.type)
         words = T("Done: %(what)s · %(subject)s") if state == "done" else T("Failed: %(what)s · %(subject)s")
         text = Text(words.message, {"what": kind.title if kind else job.type, "subject": job.subject})
-        self._kit.tell("live", {"type": "toast", "actor": job.actor_id, "level": "good" if state == "done" else "bad", "text": said(text)})
+        self._kit.tell("live", {"type": "toast", "actor": job.actor_id, "org": job.org_id, "level": "good" if state == "done" else "bad", "text": said(text)})
 
     def _failed(self, job: Job, why: Text | str, retry: bool) -> str:
         if retry and job.attempt < job.attempts:
@@ -323,7 +323,7 @@ class Jobs:
         with self._kit.db.transaction():
             changed = (Job.update(state=state, lease=None, ended_at=ended, **fields)
                        .where(Job.id == job.id, Job.state == "running", Job.attempt == job.attempt).execute())
-            self._kit.changed("jobs", f"job:{job.id}", *(("alerts",) if state == "failed" else ()))
+            self._kit.changed("jobs", f"job:{job.id}", *(("alerts",) if state == "failed" else ()), org_id=job.org_id)
             if changed and job.actor_id and state in ("done", "failed"):
                 self._kit.db.after_commit(lambda: self._tell(job, state))
             self._kit.db.after_commit(self.wake)

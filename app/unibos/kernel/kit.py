@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from unibos.kernel.errors import Unavailable
 from unibos.kernel.ports import Broker, Bus, Clock, Gate, Http, Queue, Random, Reader, Series, Store, Verdict
-from unibos.kernel.words import T
+from unibos.kernel.words import T, Text
 
 if TYPE_CHECKING:
     from unibos.kernel.feature import Export
@@ -34,7 +34,9 @@ class Kit:
     """What the features may use of the world.
 
     `secret(name, size)` gives a key kept 0600, made on first use; `gather(kind)` the functions that all features declare
-    under `kind` (claims, guards, cards, search, health), bound to their services.
+    under `kind` (claims, guards, cards, search, health), bound to their services. `quota(org_id)` is the most bytes that an organisation
+    may keep (None: no bound); `room(org_id, what, used)`, in the transaction that makes one more, raises LimitReached where `used()` fills
+    the limit of `what` (users, nodes). The feature that owns organisations binds both.
     """
 
     role: str
@@ -51,6 +53,7 @@ class Kit:
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("unibos"))
     gate: Gate = field(default_factory=ClosedGate)
     exports: dict[str, tuple[Export, ...]] = field(default_factory=dict)
+    modules: dict[str, Text] = field(default_factory=dict)
     records: Records = None  # type: ignore[assignment] - set by compose, which knows the models
     jobs: Jobs = None  # type: ignore[assignment] - set by compose, which knows the job types
     http: Http = None  # type: ignore[assignment] - set by the profile; asks `gate`
@@ -59,6 +62,8 @@ class Kit:
     heavy: Callable[..., Any] = lambda call, *args: call(*args)
     machine: Callable[[], dict[str, Any]] = dict
     gather: Callable[[str], list[Callable[..., Any]]] = lambda _kind: []
+    quota: Callable[[str], int | None] = lambda _org_id: None
+    room: Callable[[str, str, Callable[[], int]], None] = lambda _org_id, _what, _used: None
 
     def now(self) -> dt.datetime:
         """The time now, in UTC, by the kit's clock."""
@@ -68,10 +73,11 @@ class Kit:
         """Milliseconds since 1970, by the kit's clock."""
         return int(self.clock.now().timestamp() * 1000)
 
-    def changed(self, *topics: str) -> None:
-        """Tell open pages that what `topics` name has changed, once the current transaction is committed."""
+    def changed(self, *topics: str, org_id: str = "") -> None:
+        """Tell open pages of the tenant (or of `org_id`) that what `topics` name has changed, once the current transaction is committed."""
+        org_id = org_id or self.db.org()
         for topic in topics:
-            self.db.after_commit(lambda topic=topic: self.tell("live", {"type": "changed", "topic": topic}))
+            self.db.after_commit(lambda topic=topic: self.tell("live", {"type": "changed", "topic": topic, "org": org_id}))
 
     def tell(self, channel: str, message: Mapping[str, Any]) -> None:
         """Send an event on the bus, or log that nobody could be told: what it speaks of has been committed and must not seem to fail."""

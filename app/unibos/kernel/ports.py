@@ -154,7 +154,7 @@ class Store(Protocol):
     """
 
     def put(self, stream: Any, *, org_id: str, limit: int) -> tuple[str, int]:
-        """Keep what `stream.read(n)` gives; returns (sha256 hex, size). Raises TooLarge over `limit` bytes, StorageFull."""
+        """Keep what `stream.read(n)` gives; returns (sha256 hex, size). Raises TooLarge over `limit` bytes, LimitReached over the quota, StorageFull."""
 
     def path(self, digest: str, *, org_id: str) -> Path:
         """The file to read (never to write); raises NotFound."""

@@ -36,6 +36,9 @@ class Db(Protocol):
     def find(self, finder: Finder, value: str = "") -> str:
         """The organisation that `finder` gives for `value`, whatever the tenant is; "" for none."""
 
+    def finds(self, finder: Finder, value: str = "") -> list[str]:
+        """All organisations that `finder` gives for `value`, whatever the tenant is, on either database."""
+
     def tenants(self, finder: Finder) -> list[str]:
         """The organisations that `finder` lists, to be gone through one `tenant` after another. On SQLite it is [""]: one pass sees all."""
 

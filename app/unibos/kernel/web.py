@@ -156,7 +156,8 @@ def csrf_token(kit: Kit) -> str:
     root = _csrf_root(kit)
     if not root:
         root = g.visit = kit.random.bytes(16).hex()
-    return hmac.new(kit.secret("csrf", 32), root.encode(), hashlib.sha256).hexdigest()
+    # A form of one organisation is not taken as another's, although both are of the same session.
+    return hmac.new(kit.secret("csrf", 32), f"{root} {actor().org_id}".encode(), hashlib.sha256).hexdigest()
 
 
 def _check_origin(kit: Kit, route: Route) -> None:
@@ -347,6 +348,9 @@ def build_app(routes: Sequence[tuple[Feature, Route]], kit: Kit, services: Mappi
             if g.actor.kind == "nobody":
                 raise errors.Unauthenticated()
             raise errors.Forbidden()
+        for closed in kit.gather("access") if feature.switch else ():
+            if (why := closed(feature.name, g.actor)) is not None:
+                raise why
         if route.method not in SAFE:
             _check_origin(kit, route)
         if any("\0" in value for value in path.values() if isinstance(value, str)):

@@ -39,7 +39,7 @@ def favicon(call: Call) -> Response:
     return static(call, "icon.svg")
 
 
-@ROUTES.socket("/ws/live/", access="viewer")
+@ROUTES.socket("/ws/live/", access="guest")
 def live(call: Call, connection) -> None:
     """Changes and values for the open page."""
     call.services["panel"].serve(connection)
@@ -52,7 +52,7 @@ class Query(BaseModel):
     _format: str = ""
 
 
-@ROUTES.get("/search/", access="viewer", kind="page", query=Query)
+@ROUTES.get("/search/", access="guest", kind="page", query=Query)
 def search(call: Call) -> Response:
     """Find pages, settings, devices, documents and nodes by a word."""
     words = call.query.q.strip()[:100]
@@ -62,8 +62,8 @@ def search(call: Call) -> Response:
         for nav in shell().state()["nav"]:
             if needle in findable(nav["label"]):
                 found.append({"title": nav["label"], "kind": say(T("page")), "href": nav["href"], "hint": f"g {nav['key']}"})
-        for look in call.kit.gather("search"):
-            found += [{**item, "kind": say(item["kind"]), "hint": say(item.get("hint", ""))} for item in look(words, call.actor)]
+        for look in () if call.actor.own_only else call.kit.gather("search"):
+            found += [{**item, "kind": say(item["kind"]), "hint": say(item.get("hint", ""))} for item in look(words, call.actor) or ()]
     if request.args.get("_format") == "json":
         return jsonify(found[:30])
     return page(call, "search.html", words=words, found=found[:100])

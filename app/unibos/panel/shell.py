@@ -16,6 +16,7 @@ from flask import Flask, Response, g, redirect, request
 from markupsafe import Markup
 
 from unibos import __version__
+from unibos.kernel.actors import Actor
 from unibos.kernel.errors import UnibosError
 from unibos.kernel.feature import Feature, Nav
 from unibos.kernel.ports import Point
@@ -81,6 +82,7 @@ class Shell:
 
     def __init__(self, features: Sequence[Feature], navigation: Sequence[Nav]):
         self._navigation = navigation
+        self._parts = {nav.id: feature.name for feature in features if feature.switch for nav in feature.nav}
         loaders = [jinja2.PackageLoader(f.package) for f in features if _has_templates(f.package)]
         self.env = jinja2.Environment(loader=jinja2.ChoiceLoader([jinja2.PackageLoader("unibos.panel"), *loaders]), autoescape=True,
                                       extensions=["jinja2.ext.i18n", "jinja2.ext.do"], trim_blocks=True, lstrip_blocks=True, auto_reload=False,
@@ -153,19 +155,30 @@ class Shell:
         """What the status line and the navigation show."""
         who, path = actor(), request.path
         people = who.kind in ("person", "console")
+        shown = [n for n in self._navigation if who.may(n.access) and self._open(n, who)]
         nav = [{"id": n.id, "href": n.href, "label": self.say(n.label), "key": n.key, "glyph": n.glyph,
-                "current": path == n.href or (n.href != "/" and path.startswith(n.href))} for n in self._navigation] if people else []
+                "current": path == n.href or (n.href != "/" and path.startswith(n.href))} for n in shown] if people else []
         status: dict[str, Any] = {"hub": None, "alerts": 0}
-        if people:
+        if people and not who.own_only:
             for report in self._kit.gather("status"):
                 status.update(report())
         trusted, message = self._kit.clock.trusted(), unquote(request.cookies.get("unibos-toast", ""))[:500]
         return {"at": self._kit.now_ms(), "host": socket.gethostname(), "role": self._kit.role, "version": __version__, "path": path, "lang": self.language,
                 "languages": [{"code": c, "name": n} for c, n in i18n.LANGUAGES.items()], "nav": nav,
                 "theme": who.theme or request.cookies.get("unibos-theme", "") or "auto",
-                "user": {"name": who.name} if people else None, "csrf": csrf_token(self._kit),
+                "user": {"name": who.name} if people else None, "own_only": who.own_only, "org_id": who.org_id,
+                "organisations": self._organisations(who), "csrf": csrf_token(self._kit),
                 "messages": [{"level": "good", "text": message}] if message else [],
                 "clock": {"ok": trusted, "text": self._clock(trusted)}, **status}
+
+    def _open(self, nav: Nav, who: Actor) -> bool:
+        """Whether the organisation of that reader has the part that a place belongs to."""
+        part = self._parts.get(nav.id)
+        return part is None or all(closed(part, who) is None for closed in self._kit.gather("access"))
+
+    def _organisations(self, who: Actor) -> list[tuple[str, str]]:
+        """(id, name) of the organisations between which the reader can choose."""
+        return [(m["id"], m["name"]) for m in self._services["orgs"].memberships(who.id)] if who.kind == "person" and "orgs" in self._services else []
 
     def _clock(self, trusted: bool) -> str:
         from babel.dates import format_time

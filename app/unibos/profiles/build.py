@@ -101,7 +101,7 @@ def build_kit(settings: Settings) -> Kit:
                   connections=max(1, settings["UNIBOS_DATABASE_CONNECTIONS"])).bind()
     kit = Kit(role=role, settings=settings, data_dir=data_dir, clock=SystemClock(data_dir / "clock-offset" if development else None),
               random=SystemRandom(), db=db, secret=KeyFiles(data_dir / "keys"),
-              bus=RedisBus(redis, f"unibos:{role}:"), queue=RqQueue(redis, f"{role}:"), files=FileStore(data_dir / "files"),
+              bus=RedisBus(redis, f"unibos:{role}:"), queue=RqQueue(redis, f"{role}:"), files=FileStore(data_dir / "files", lambda org_id: kit.quota(org_id)),
               series=open_series(url or data_dir / "readings.sqlite"), log=start_logging(settings), machine=Machine(data_dir))
     kit.http = GatedHttp(lambda: kit.gate)
     return kit

@@ -59,11 +59,11 @@ def table_of(program: str) -> dict[str, tuple[str, Callable[[], click.Command]]]
 
 
 def _caller(role: str) -> Callable[..., tuple[int, Any]]:
-    def call(method: str, path: str, body: Mapping[str, Any] | None) -> tuple[int, Any]:
+    def call(method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
         from unibos.adapters.console import request
         from unibos.profiles.build import control_socket, read_settings
 
-        return request(control_socket(read_settings(role), make=False), method, path, body)
+        return request(control_socket(read_settings(role), make=False), method, path, body, headers=headers)
 
     return call
 

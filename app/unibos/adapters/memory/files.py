@@ -28,7 +28,7 @@ class MemoryStore:
                 raise too_large(limit)
         digest, quota = hashlib.sha256(content).hexdigest(), self._quota(org_id)
         if digest not in kept and quota is not None and self.used(org_id) + len(content) > quota:
-            raise quota_reached(quota)
+            raise quota_reached(quota, self.used(org_id))
         kept[digest] = content
         return digest, len(content)
 

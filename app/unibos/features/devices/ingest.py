@@ -111,7 +111,7 @@ class Ingest:
         if self._refused:
             self._write_refusals()
         if live:
-            self._kit.tell("live", {"type": "values", "values": list(live.values())})
+            self._kit.tell("live", {"type": "values", "values": list(live.values()), "org": self._kit.db.org()})
             self._redraw(batch[-1].at, {value["topic"].removeprefix("device:") for value in live.values()})
 
     def _redraw(self, at: int, device_ids: set[str]) -> None:

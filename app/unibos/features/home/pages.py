@@ -13,11 +13,14 @@ from unibos.panel.shell import page, say
 ROUTES = Routes()
 
 
-@ROUTES.get("/", access="viewer", kind="page")
+@ROUTES.get("/", access="guest", kind="page")
 def dashboard(call: Call) -> Response:
     """What is wrong, what runs, how this device is."""
+    if call.actor.own_only:  # nothing here is theirs
+        return page(call, "dashboard.html", cards=[], ready=True, checks=[])
+
     def find() -> tuple[list[dict[str, Any]], bool, list[dict[str, Any]]]:
-        cards = sorted((card(call.actor) for card in call.kit.gather("cards")), key=lambda c: c["order"])
+        cards = sorted(filter(None, (card(call.actor) for card in call.kit.gather("cards"))), key=lambda c: c["order"])
         return cards, *call.service.ready()
 
     # A fragment is asked for because something changed: it must not show what was before.
@@ -26,19 +29,19 @@ def dashboard(call: Call) -> Response:
     return page(call, "dashboard.html", cards=cards, ready=ready, checks=checks, **words)
 
 
-@ROUTES.get("/settings/", access="viewer", kind="page")
+@ROUTES.get("/settings/", access="guest", kind="page")
 def settings(call: Call) -> Response:
     """Appearance, sessions, hub, and the effective settings."""
     sessions = call.services["identity"].sessions(call.actor.id)
-    hubs = call.services["link"].hubs() if "link" in call.services else None
+    hubs = call.services["link"].hubs() if "link" in call.services and not call.actor.own_only else None
     effective = [{"id": e.setting.name, "name": e.setting.name, "value": e.shown() or "–", "source": e.source, "sentence": say(e.setting.sentence)}
                  for e in call.kit.settings.effective()] if call.actor.may("admin") else []
-    factor = call.services["identity"].factors.state(call.actor.id) if call.actor.kind == "person" else None
+    factor = call.services["identity"].factors.state(call.actor.id) if call.actor.kind == "person" and not call.actor.own_only else None
     rows = [{"id": s.id, "agent": s.agent[:60] or s.kind, "address": s.address, "at": s.seen_at, "current": s.id == call.actor.session_id} for s in sessions]
     return page(call, "settings.html", sessions=sessions, session_rows=rows, hubs=hubs, effective=effective, factor=factor)
 
 
-@ROUTES.get("/about/", access="viewer", kind="page")
+@ROUTES.get("/about/", access="guest", kind="page")
 def about(call: Call) -> Response:
     """Version, machine, licence, and where help is."""
     return page(call, "about.html", machine=call.kit.machine(), python=platform.python_version(), parts=list(call.services))

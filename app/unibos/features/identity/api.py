@@ -95,7 +95,7 @@ def refresh(call: Call) -> dict:
     return call.service.refresh(call.body.refresh_token)
 
 
-@ROUTES.post("/api/v1/auth/logout/", access="viewer", status=204)
+@ROUTES.post("/api/v1/auth/logout/", access="open", status=204)
 def logout(call: Call) -> None:
     """End the session of the token that is shown."""
     if not call.actor.session_id:
@@ -109,7 +109,7 @@ def keys(call: Call) -> dict:
     return call.service.signer.jwks()
 
 
-@ROUTES.get("/api/v1/auth/sessions/", access="viewer")
+@ROUTES.get("/api/v1/auth/sessions/", access="guest")
 def sessions(call: Call) -> dict:
     """The open sessions of the one asking."""
     rows = call.service.sessions(call.actor.id)
@@ -117,7 +117,7 @@ def sessions(call: Call) -> dict:
                        "seen_at": s.seen_at.isoformat(), "current": s.id == call.actor.session_id} for s in rows]}
 
 
-@ROUTES.get("/api/v1/auth/whoami/", access="viewer")
+@ROUTES.get("/api/v1/auth/whoami/", access="guest")
 def whoami(call: Call) -> dict:
     """Who the one asking is, here."""
     actor = call.actor

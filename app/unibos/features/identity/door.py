@@ -24,7 +24,8 @@ def _console(services: Any) -> Actor | None:
     _pid, uid, _gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     if uid not in (0, os.getuid()):
         return NOBODY
-    org = services["orgs"].home_id() if "orgs" in services else ""
+    word = request.headers.get("X-Unibos-Organisation", "")
+    org = "" if "orgs" not in services else services["orgs"].organisations.by_word(word) if word else services["orgs"].home_id()
     return Actor("console", "console", org, "owner", "console", "socket")
 
 

@@ -17,6 +17,7 @@ class User(Table):
     theme = peewee.CharField(8, default="")
     created_at = Moment()
     disabled_at = Moment(null=True)
+    expires_at = Moment(null=True)  # a guest's end
 
 
 class Session(Table):
@@ -33,6 +34,7 @@ class Session(Table):
     seen_at = Moment()
     expires_at = Moment()
     revoked_at = Moment(null=True)
+    chosen_org = peewee.CharField(36, default="")  # the organisation it is meant for; empty: the person's first
 
 
 class Throttle(Table):

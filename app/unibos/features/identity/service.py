@@ -15,6 +15,7 @@ from unibos.features.identity import passwords
 from unibos.features.identity.events import Events
 from unibos.features.identity.factors import Factors
 from unibos.features.identity.models import Session, Throttle, User
+from unibos.features.identity.people import People, alive
 from unibos.features.identity.tokens import Signer
 from unibos.kernel.actors import NOBODY, Actor
 from unibos.kernel.errors import Conflict, Invalid, NotFound, Throttled, Unauthenticated
@@ -39,6 +40,7 @@ class Identity:
         self._kit = kit
         self.events = Events(kit)
         self.factors = Factors(kit, self)
+        self.people = People(kit, self)
 
     @cached_property
     def signer(self) -> Signer:
@@ -60,8 +62,11 @@ class Identity:
         with self._kit.db.transaction():
             if User.select().where(User.email == email).exists():
                 raise Conflict(T("There is an account with this e-mail address already."))
-            user = User.create(id=self._kit.random.uuid(), email=email, name=name, password_hash=hashed,
-                               kind=kind or ("hub" if self._kit.role == "hub" else "local"), created_at=self._kit.now())
+            try:
+                user = User.create(id=self._kit.random.uuid(), email=email, name=name, password_hash=hashed,
+                                   kind=kind or ("hub" if self._kit.role == "hub" else "local"), created_at=self._kit.now())
+            except peewee.IntegrityError as error:  # two at once
+                raise Conflict(T("There is an account with this e-mail address already.")) from error
             then(user)
         return user
 
@@ -123,9 +128,10 @@ class Identity:
     def open_session(self, user: User, kind: str, address: str, agent: str) -> tuple[Session, str]:
         """A new session; returns it with its secret (the cookie or refresh token), which is kept nowhere."""
         now, secret = self._kit.now(), self._kit.random.bytes(32).hex()
+        org_id = (self.claims(user.id).get("org") or {}).get("id", "")
         with self._kit.db.transaction():
-            session = Session.create(id=self._kit.random.uuid(), user_id=user.id, kind=kind, secret_hash=digest(secret),
-                                     address=address[:64], agent=agent[:200], created_at=now, seen_at=now, expires_at=self._until(now))
+            session = Session.create(id=self._kit.random.uuid(), user_id=user.id, kind=kind, secret_hash=digest(secret), chosen_org=org_id,
+                                     address=address[:64], agent=agent[:200], created_at=now, seen_at=now, expires_at=user.expires_at or self._until(now))
         return session, secret
 
     def _until(self, now: dt.datetime) -> dt.datetime:
@@ -138,16 +144,17 @@ class Identity:
 
     def _answer(self, user: User, session: Session, secret: str) -> dict[str, Any]:
         seconds, now = self._kit.settings["UNIBOS_ACCESS_SECONDS"], int(self._kit.now().timestamp())
+        seconds = min(seconds, int((user.expires_at - self._kit.now()).total_seconds())) if user.expires_at else seconds
         claims = {"sub": user.id, "email": user.email, "name": user.name, "iat": now, "exp": now + seconds,
-                  "jti": self._kit.random.uuid(), "sid": session.id, "kind": "person", **self.claims(user.id)}
+                  "jti": self._kit.random.uuid(), "sid": session.id, "kind": "person", **self.claims(user.id, session.chosen_org)}
         return {"token": self.signer.sign(claims), "refresh_token": secret, "expires_in": seconds,
                 "user": {"id": user.id, "email": user.email, "name": user.name, "kind": user.kind}}
 
-    def claims(self, user_id: str) -> dict[str, Any]:
-        """What higher features say of a person: organisation, role, permissions."""
+    def claims(self, user_id: str, org_id: str = "") -> dict[str, Any]:
+        """What higher features say of a person in that organisation (their first, if none is named): organisation, role, permissions."""
         said: dict[str, Any] = {}
         for claim in self._kit.gather("claims"):
-            said.update(claim(user_id))
+            said.update(claim(user_id, org_id))
         return said
 
     def refresh(self, secret: str) -> dict[str, Any]:
@@ -167,7 +174,10 @@ class Identity:
         if not changed:
             raise Unauthenticated(T("This refresh token cannot be used (any more). Log in again."))
         session = Session.get(Session.secret_hash == digest(fresh))
-        return self._answer(self.user(session.user_id), session, fresh)
+        user = self.user(session.user_id)
+        if not self.people.alive(user):
+            raise Unauthenticated(T("This account has ended."))
+        return self._answer(user, session, fresh)
 
     def issue_node_token(self, node_id: str, org_id: str, seconds: int) -> str:
         """A short-lived token for a node that has proven its key."""
@@ -183,7 +193,7 @@ class Identity:
         org = claims.get("org") or {}
         if claims.get("kind") == "node":
             return Actor("node", claims["sub"], str(org.get("id", "")), via="bearer")
-        return self._of_session(self._with_user(Session.id == claims.get("sid", "")), "bearer")
+        return self._of_session(self._with_user(Session.id == claims.get("sid", "")), "bearer", str(org.get("id", "")))
 
     def by_cookie(self, secret: str) -> Actor:
         """The actor of a browser's session cookie, or nobody."""
@@ -193,24 +203,24 @@ class Identity:
         except Unauthenticated:
             return NOBODY
 
-    @staticmethod
-    def _with_user(where: Any) -> Session | None:
-        """The session with its person as `person` (None: gone or disabled), in one query, because every request asks for it."""
-        return (Session.select(Session.id, Session.expires_at, Session.seen_at, Session.revoked_at, User.id, User.name, User.language, User.theme)
-                .join(User, peewee.JOIN.LEFT_OUTER, on=(User.id == Session.user_id) & User.disabled_at.is_null(), attr="person")
+    def _with_user(self, where: Any) -> Session | None:
+        """The session with its person as `person` (None: gone, disabled or expired), in one query, because every request asks for it."""
+        return (Session.select(Session.id, Session.expires_at, Session.seen_at, Session.revoked_at, Session.chosen_org,
+                               User.id, User.name, User.language, User.theme, User.expires_at)
+                .join(User, peewee.JOIN.LEFT_OUTER, on=(User.id == Session.user_id) & alive(self._kit.now()), attr="person")
                 .where(where).first())
 
-    def _of_session(self, session: Session | None, via: str) -> Actor:
+    def _of_session(self, session: Session | None, via: str, org_id: str = "") -> Actor:
         now = self._kit.now()
         if session is None or session.revoked_at is not None or session.expires_at <= now:
             raise Unauthenticated(T("This session has ended. Log in again."))
-        if now - session.seen_at > SEEN_EVERY:
-            with self._kit.db.transaction():
-                Session.update(seen_at=now, expires_at=self._until(now)).where(Session.id == session.id).execute()
         user = getattr(session, "person", None)
         if user is None:
             raise Unauthenticated()
-        org = self.claims(user.id).get("org") or {}
+        if now - session.seen_at > SEEN_EVERY:
+            with self._kit.db.transaction():
+                Session.update(seen_at=now, expires_at=user.expires_at or self._until(now)).where(Session.id == session.id).execute()
+        org = self.claims(user.id, org_id or session.chosen_org).get("org") or {}
         return Actor("person", user.id, org.get("id", ""), org.get("role", ""), user.name, via, session.id, user.language, user.theme)
 
     def sessions(self, user_id: str) -> list[Session]:

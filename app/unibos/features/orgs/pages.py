@@ -67,6 +67,11 @@ def guard(kit: Kit, services: Mapping[str, Any]) -> Callable[[Route, Actor], Res
     orgs = services["orgs"]
 
     def check(route: Route, actor: Actor) -> Response | None:
+        if actor.kind == "person" and not actor.role and route.access not in ("open", "node"):
+            # They belong to no organisation, or not any more to the one that this session means.
+            if route.kind == "page":
+                return go("/organisations/")
+            raise Forbidden(T("You do not belong to this organisation (any more). Choose another one, or ask for an invitation."))
         if route.unclaimed or route.access == "node" or actor.kind in ("console", "node") or orgs.claimed():
             return None
         if route.kind == "page":

@@ -7,7 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unibos.features.orgs.invitations import Invitations
+from unibos.features.orgs.limits import Limiter
+from unibos.features.orgs.members import Members
 from unibos.features.orgs.models import CLAIMED, HOME, ORG_OF_PERSON, ORG_OF_SLUG, Member, Organisation
+from unibos.features.orgs.organisations import Organisations, slug_of
 from unibos.kernel.errors import Conflict, Forbidden
 from unibos.kernel.words import T
 
@@ -33,7 +37,9 @@ class Orgs:
 
     def __init__(self, kit: Kit, identity: Any):
         self._kit, self._identity, self._claimed = kit, identity, False
-        self._claims: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._known: dict[tuple[str, ...], tuple[float, Any]] = {}
+        self.limiter, self.people = Limiter(kit), Members(kit, self, identity)
+        self.invitations, self.organisations = Invitations(kit, self, identity), Organisations(kit, self, identity)
         self._file = Path(kit.data_dir) / "claim-code"
 
     def home(self) -> Organisation:
@@ -63,9 +69,10 @@ class Orgs:
         """The id of the organisation with this slug, whoever asks; "" for none. What a stranger is answered must not tell which it was."""
         return self._kit.db.find(ORG_OF_SLUG, slug)
 
-    def members(self, org_id: str) -> list[Member]:
-        """Who belongs to an organisation."""
-        return list(Member.select().where(Member.organisation_id == org_id).order_by(Member.joined_at))
+    def get_in(self, org_id: str) -> Organisation | None:
+        """An organisation by id, whoever is asking."""
+        with self._kit.db.tenant(org_id):
+            return self.get(org_id)
 
     # The claim.
 
@@ -119,45 +126,74 @@ class Orgs:
                      .where(Organisation.id == home.id, Organisation.claimed_at.is_null()).execute())
             if not taken:
                 raise Conflict(T("This device has an owner already."))
-            self._kit.records.update(home, name=organisation.strip()[:255] or name, owner_id=user.id, actor_id=user.id)
+            own = organisation.strip()[:255] or name
+            self._kit.records.update(home, name=own, slug=slug_of(own, self._kit.random.bytes(5)), owner_id=user.id, actor_id=user.id)
             Member.create(id=self._kit.random.uuid(), organisation_id=home.id, user_id=user.id, role="owner", joined_at=self._kit.now())
 
         with self._kit.db.tenant(home.id):
             user = self._identity.create(email, password, name, then=own)
         self._file.unlink(missing_ok=True)
         self._claimed = True
-        self._claims.clear()
+        self.forget()
         self._identity.forgive(f"claim@{address}", "claim-wrong")
         return user
 
-    def claims_of(self, user_id: str) -> dict[str, Any]:
-        """The organisation, role and permissions that a token of this person carries (spec section 3); at most two seconds old."""
-        now, (until, known) = self._kit.clock.monotonic(), self._claims.get(user_id, (0.0, {}))
+    # What every request asks: answers are at most two seconds old, and each is of one organisation.
+
+    def forget(self) -> None:
+        """Ask the database again for what this process has known: somebody's place has changed."""
+        self._known.clear()
+
+    def _recent(self, key: tuple[str, ...], read: Callable[[], Any]) -> Any:
+        now, (until, known) = self._kit.clock.monotonic(), self._known.get(key, (0.0, None))
         if now >= until or until - now > CLAIMS_SECONDS:
-            if len(self._claims) > 1000:
-                self._claims.clear()
-            known = self._read_claims(user_id)
-            self._claims[user_id] = (now + CLAIMS_SECONDS, known)
+            if len(self._known) > 1000:
+                self._known.clear()
+            known = read()
+            self._known[key] = (now + CLAIMS_SECONDS, known)
         return known
 
-    def _read_claims(self, user_id: str) -> dict[str, Any]:
-        with self._kit.db.tenant(self._kit.db.find(ORG_OF_PERSON, user_id)):
+    def claims_of(self, user_id: str, org_id: str = "") -> dict[str, Any]:
+        """The organisation, role and permissions that a token of this person carries (spec section 3) in the organisation that is meant: their
+        first, if none is named; nothing, if they do not belong to the one that is."""
+        return self._recent(("claims", user_id, org_id), lambda: self._read_claims(user_id, org_id))
+
+    def memberships(self, user_id: str) -> list[dict[str, Any]]:
+        """[{id, name, role, slug}] of the organisations between which a person can choose."""
+        return self._recent(("memberships", user_id), lambda: self.organisations.memberships(user_id))
+
+    def modules_of(self, org_id: str) -> list[str]:
+        """The modules that an organisation has; empty: all."""
+        def read() -> list[str]:
+            organisation = self.get_in(org_id)
+            return list(organisation.enabled_modules or []) if organisation else []
+
+        return self._recent(("modules", org_id), read)
+
+    def _read_claims(self, user_id: str, wanted: str) -> dict[str, Any]:
+        org_id = wanted or self._kit.db.find(ORG_OF_PERSON, user_id)
+        with self._kit.db.tenant(org_id):
             row = (Member.select(Member.role, Organisation.id, Organisation.name, Organisation.type, Organisation.enabled_modules)
-                   .join(Organisation, on=(Organisation.id == Member.organisation_id)).where(Member.user_id == user_id)
-                   .order_by(Member.joined_at).dicts().first())
+                   .join(Organisation, on=(Organisation.id == Member.organisation_id))
+                   .where(Member.user_id == user_id, Member.organisation_id == org_id,
+                          Member.expires_at.is_null() | (Member.expires_at > self._kit.now())).dicts().first())
         if row is None:
             return {}
+        said = {"org": {"id": row["id"], "name": row["name"], "type": row["type"], "role": row["role"]}}
+        if row["role"] == "guest":
+            return {**said, "permissions": {"is_admin": False, "modules": {}, "nodes": {}}}
         rights = RIGHTS.get(row["role"], [])
         modules = {name: rights for name in (row["enabled_modules"] or ["*"])}
-        return {"org": {"id": row["id"], "name": row["name"], "type": row["type"], "role": row["role"]},
-                "permissions": {"is_admin": row["role"] in ("owner", "admin"), "modules": modules, "nodes": {"*": 5 if row["role"] == "owner" else 3}}}
+        return {**said, "permissions": {"is_admin": row["role"] in ("owner", "admin"), "modules": modules, "nodes": {"*": 5 if row["role"] == "owner" else 3}}}
 
 
-def claims(_kit: Kit, services: Mapping[str, Any]) -> Callable[[str], dict[str, Any]]:
-    """What tokens say of a person's organisation."""
+def claims(_kit: Kit, services: Mapping[str, Any]) -> Callable[[str, str], dict[str, Any]]:
+    """What tokens say of a person in the organisation that is meant."""
     return services["orgs"].claims_of
 
 
 def build(kit: Kit, services: Mapping[str, Any]) -> Orgs:
     """The service."""
-    return Orgs(kit, services["identity"])
+    orgs = Orgs(kit, services["identity"])
+    kit.quota, kit.room = orgs.limiter.quota, orgs.limiter.room
+    return orgs

@@ -6,7 +6,7 @@ import base64
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import peewee
@@ -15,7 +15,7 @@ from unibos.features.registry.decide import State, in_maintenance, state
 from unibos.features.registry.models import ORG_OF_NODE, ORG_OF_TOKEN, WITH_NODES, Alert, Challenge, EnrolToken, Node, Pulse
 from unibos.features.registry.trust import BLOCKED, may
 from unibos.kernel import authorities
-from unibos.kernel.errors import Conflict, Forbidden, Invalid, LimitReached, NotFound, NotTrusted
+from unibos.kernel.errors import Conflict, Forbidden, Invalid, NotFound, NotTrusted
 from unibos.kernel.ports import Verdict
 from unibos.kernel.words import T
 from unibos.wire import pin, proof
@@ -135,10 +135,7 @@ class Authority:
 
     def let_in(self, org_id: str, public_key: str, about: Mapping[str, Any], *, actor_id: str = "", **more: Any) -> Node:
         """A new node of an organisation. Raises LimitReached, which names the limit, and Conflict for a key that came in at the same moment."""
-        org = self._orgs.get(org_id)
-        most = org.max_nodes if org is not None else None
-        if most is not None and Node.select().where(Node.org_id == org_id, Node.deleted_at.is_null()).count() >= most:
-            raise LimitReached(T("This organisation may have %(most)s nodes (max_nodes), and has them.", most=most))
+        self._kit.room(org_id, "nodes", lambda: count(org_id))
         try:
             return self._kit.records.create(Node, org_id=org_id, public_key=public_key, actor_id=actor_id, **more, **about)
         except peewee.IntegrityError:
@@ -250,6 +247,16 @@ class Authority:
                      callback_why=pulse.callback_why if pulse else "", maintenance=node.maintenance, revoked=node.revoked_at is not None,
                      blocked=node.trust <= BLOCKED, why=node.maintenance_why, until=node.maintenance_until,
                      silent_after=self._kit.settings["UNIBOS_SILENT_SECONDS"])
+
+
+def count(org_id: str) -> int:
+    """How many nodes of an organisation count: those that are trusted."""
+    return Node.select().where(Node.org_id == org_id, Node.deleted_at.is_null(), Node.revoked_at.is_null()).count()
+
+
+def counts(_kit: Kit, _services: Mapping[str, Any]) -> Callable[[str], int]:
+    """For the organisation's limits."""
+    return count
 
 
 def build(kit: Kit, services: Mapping[str, Any]) -> Authority:

@@ -27,6 +27,7 @@ AUTHORITY = Feature(
     nav=(Nav("nodes", "/nodes/", T("Nodes"), "n", "◈", 20),),
     cards=("cards:load", "cards:nodes", "cards:alerts"),
     search="pages:find",
+    counts="authority:counts",
     settings=_SETTINGS,
     exports=(Export("callback", T("A question to a node whether it can be reached; it carries nothing of anybody."), "allow",
                     T("It carries nothing of anybody.")),),
