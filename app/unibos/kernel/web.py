@@ -204,9 +204,20 @@ _FAULTS = {
 }
 
 
+def _plain(value: Any) -> bool:
+    """Whether all texts in a JSON value can be kept: without NUL, which PostgreSQL refuses, and without halves of characters (lone surrogates)."""
+    if isinstance(value, str):
+        return "\0" not in value and (value.isascii() or not any(0xD800 <= ord(c) < 0xE000 for c in value))
+    if isinstance(value, dict):
+        return all(_plain(k) and _plain(v) for k, v in value.items())
+    return all(map(_plain, value)) if isinstance(value, list) else True
+
+
 def _validated(model: type[BaseModel] | None, values: Any) -> Any:
     if model is None:
         return None
+    if not _plain(values):
+        raise errors.Invalid(T("Some text holds characters that cannot be kept."))
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -320,6 +331,8 @@ def build_app(routes: Sequence[tuple[Feature, Route]], kit: Kit, services: Mappi
         def enter(**path: Any) -> Any:
             request.max_content_length = route.limit
             _check_host(hosts)
+            if not _plain(path):
+                raise errors.NotFound()
             g.actor = NOBODY if route.bare else authenticate()
             with kit.db.tenant(g.actor.org_id):
                 return answered(feature, route, path)

@@ -93,7 +93,7 @@ class Live:
             self._last, self._since = {}, now
         self._last.update({topic: now for topic in (*named, *(["values"] if kind == "values" else []))})
         for page in list(self._pages):
-            if kind == "changed" and message.get("topic") in page.topics:
+            if kind == "changed" and message.get("topic") in page.topics and message.get("actor") in (None, page.connection.actor.id):
                 page.changed[message["topic"]] = None
             elif kind == "values":
                 for value in message.get("values", ()):

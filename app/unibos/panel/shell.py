@@ -26,7 +26,7 @@ from unibos.panel import i18n, plot
 if TYPE_CHECKING:
     from unibos.kernel.kit import Kit
 
-BASE_BLOCKS = ("status_hub", "status_alerts")
+BASE_BLOCKS = ("status_hub", "status_alerts", "status_bell")
 TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "webmanifest": "application/manifest+json",
          "png": "image/png"}
 
@@ -155,7 +155,7 @@ class Shell:
         people = who.kind in ("person", "console")
         nav = [{"id": n.id, "href": n.href, "label": self.say(n.label), "key": n.key, "glyph": n.glyph,
                 "current": path == n.href or (n.href != "/" and path.startswith(n.href))} for n in self._navigation] if people else []
-        status: dict[str, Any] = {"hub": None, "alerts": 0}
+        status: dict[str, Any] = {"hub": None, "alerts": 0, "bell": None}
         if people:
             for report in self._kit.gather("status"):
                 status.update(report())
