@@ -70,7 +70,7 @@ def test_a_password_is_enough_until_a_first_code_confirms_the_app(built):
     assert ada.identity.log_in(ada.email, PASSWORD, "a").id == ada.user.id
     codes = ada.factors.confirm(ada.user.id, ada.session.id, "a", ada.code())
     assert len(set(codes)) == 10 and ada.factors.state(ada.user.id) | {"since": 0, "used_at": 0, "codes_at": 0} == {
-        "state": "on", "since": 0, "used_at": 0, "codes_at": 0, "codes_left": 10, "clock_trusted": True}
+        "state": "on", "since": 0, "used_at": 0, "codes_at": 0, "codes_left": 10, "clock_trusted": True, "second_step": True}
     with pytest.raises(Unauthenticated):  # the confirming code is used up too
         ada.log_in(ada.code())
     with pytest.raises(Conflict):
