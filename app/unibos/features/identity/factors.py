@@ -150,9 +150,10 @@ class Factors:
             # The row stays locked to the end: two at once would otherwise leave two sets.
             self.lock(user_id)
             codes = self._new_codes(user_id) if self.on(user_id) else []
+            if codes:
+                self._identity.events.note(user_id, "codes-made", T("New recovery codes were made; the older ones do not work any more."), address=address)
         if not codes:
             raise NotFound(T("The second step is off."))
-        self._kit.log.warning("second factor of %s: new recovery codes", user_id)
         return codes
 
     def turn_off(self, user_id: str, address: str, *, password: str = "", code: str = "") -> None:
