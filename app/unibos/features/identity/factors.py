@@ -169,9 +169,7 @@ class Factors:
 
     def recover(self, email: str) -> bool:
         """Remove a person's factor for who holds the console, and end their sessions; whether there was one. Raises NotFound for the person."""
-        user = User.get_or_none(User.email == email.strip().lower())
-        if user is None:
-            raise NotFound(T("There is no account with the e-mail address %(email)s.", email=email))
+        user = self._identity.by_email(email)
         with self._kit.db.transaction():
             self.lock(user.id)
             had = self.on(user.id)

@@ -81,6 +81,13 @@ class Identity:
             raise NotFound()
         return found
 
+    def by_email(self, email: str) -> User:
+        """The person with this e-mail; raises NotFound."""
+        found = User.get_or_none(User.email == email.strip().lower())
+        if found is None:
+            raise NotFound(T("There is no account with the e-mail address %(email)s.", email=email))
+        return found
+
     def choose(self, user_id: str, *, language: str | None = None, theme: str | None = None) -> None:
         """Keep how a person wants the panel."""
         wanted = {k: v for k, v in (("language", language), ("theme", theme)) if v is not None}

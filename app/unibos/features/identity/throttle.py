@@ -39,20 +39,28 @@ class Throttles:
         now = self._kit.now()
         with self._kit.db.transaction():
             # The database counts, each step in one statement: of many tries at once no two are taken for the same one.
-            Throttle.insert(key=key, count=0, since=now, level=0).on_conflict(conflict_target=[Throttle.key], action="IGNORE").execute()
-            row = Throttle.get(Throttle.key == key)
+            row = self._row(key, now)
             seconds = window_of(row.level, window, ceiling)
             if not row.since <= now < row.since + dt.timedelta(seconds=seconds):
                 # Whoever comes first opens the next window; the others find it open.
                 quiet = now >= row.since + dt.timedelta(seconds=2 * seconds)
                 level = 0 if quiet or row.count < limit or now < row.since else row.level + 1
                 opened = Throttle.update(count=0, since=now, level=level).where(Throttle.key == key, Throttle.since == row.since).execute()
-                row = Throttle.get(Throttle.key == key) if not opened else row
+                row = row if opened else self._row(key, now)
                 seconds, row.since = window_of(level, window, ceiling), now if opened else row.since
             if Throttle.update(count=Throttle.count + 1).where(Throttle.key == key, Throttle.count < limit).execute():
                 return
         left = max(1.0, seconds - (now - row.since).total_seconds())
         raise Throttled(T("Too many tries. Wait %(seconds)s seconds.", seconds=int(left) + 1), retry_after=left)
+
+    @staticmethod
+    def _row(key: str, now: dt.datetime) -> Throttle:
+        """The counter of `key`, made anew where somebody who was right has just had it forgotten."""
+        while True:
+            Throttle.insert(key=key, count=0, since=now, level=0).on_conflict(conflict_target=[Throttle.key], action="IGNORE").execute()
+            found = Throttle.get_or_none(Throttle.key == key)
+            if found is not None:
+                return found
 
     def forgive(self, *keys: str) -> None:
         """Forget the tries under `keys` after one that was right."""
