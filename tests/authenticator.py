@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
+import secrets
 from typing import Any
 
 import cbor2
@@ -25,7 +25,7 @@ class Authenticator:
 
     def __init__(self, origin: str = "http://localhost", count: int = 1, flags: int = UP | UV):
         self.origin, self.rp_id = origin, origin.partition("://")[2].partition(":")[0]
-        self.key, self.id, self.count, self.flags, self.user = ec.generate_private_key(ec.SECP256R1()), os.urandom(32), count, flags, b""
+        self.key, self.id, self.count, self.flags, self.user = ec.generate_private_key(ec.SECP256R1()), secrets.token_bytes(32), count, flags, b""
 
     def _client(self, kind: str, challenge: str, origin: str) -> bytes:
         return json.dumps({"type": f"webauthn.{kind}", "challenge": challenge, "origin": origin or self.origin, "crossOrigin": False}).encode()
