@@ -26,6 +26,8 @@ EXCEPTIONS = {
     "user": "a person belongs to no organisation; their memberships do", "session": "asked for before it is known who asks",
     "factor": "a person's, asked for while they log in", "recovery_code": "a person's, asked for while they log in",
     "login_challenge": "a login that has no session yet", "throttle": "counts tries by e-mail and address", "challenge": "nonces of nodes that nobody knows yet", "worker": "processes of the hub itself", "hub_site": "the hubs themselves",
+    "account": "a person's, as they are", "passkey": "a person's, asked for while they log in", "spent": "challenges of passkeys, before it is known whose",
+    "one_time": "codes for who cannot log in", "security_event": "a person's, whatever organisation they are in", "known_device": "a person's, asked for while they log in",
     "export_rule": "the hub's own rules", "export_log": "the hub's own log", "clock_mark": "the hub's clock",
     "series_key": "by the id of a node that was found in its organisation", "series_raw": "by series_key", "series_five": "by series_key",
     "series_hour": "by series_key",

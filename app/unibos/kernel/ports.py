@@ -196,3 +196,20 @@ class Http(Protocol):
         It can carry nothing: no body, no headers, no query, no user. It passes the gate as "enrol". The answer proves nothing by itself.
         Raises ValueError for a URL that carries more than scheme, host and path, Blocked, or Unavailable.
         """
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One mail: a person's address, one line of subject, and plain text."""
+
+    to: str
+    subject: str
+    text: str
+
+
+class Mail(Protocol):
+    """The way out for mail. What is set up at all decides whether a Kit has one."""
+
+    def send(self, letter: Letter, *, module: str) -> None:
+        """Hand the letter to the mail server. Raises Blocked when export control stops it (data type "mail", to the internet), Invalid for an
+        address or subject that cannot be one and for what the server refuses for good, Unavailable for what may work later."""

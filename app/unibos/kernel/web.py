@@ -257,9 +257,8 @@ def _input(route: Route) -> Any:
     return _validated(route.body, _writable(_json()), strict=True)
 
 
-def _writable(value: Any) -> Any:
-    """The value, if all its text can be written down everywhere. Raises Invalid for a NUL character or half of a surrogate pair:
-    no database keeps the first, and the second is no text."""
+def _plain(value: Any) -> bool:
+    """Whether all text in a JSON value can be kept: without NUL, which no database takes, and without halves of characters (lone surrogates)."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
@@ -267,8 +266,15 @@ def _writable(value: Any) -> Any:
             waiting += [*item.keys(), *item.values()]
         elif isinstance(item, list):
             waiting += item
-        elif isinstance(item, str) and ("\0" in item or _HALVES.search(item)):
-            raise errors.Invalid(T("Text with a NUL character or half a character cannot be kept."))
+        elif isinstance(item, str) and ("\0" in item or (not item.isascii() and _HALVES.search(item))):
+            return False
+    return True
+
+
+def _writable(value: Any) -> Any:
+    """The value, if all its text can be kept; raises Invalid."""
+    if not _plain(value):
+        raise errors.Invalid(T("Text with a NUL character or half a character cannot be kept."))
     return value
 
 
@@ -353,8 +359,6 @@ def build_app(routes: Sequence[tuple[Feature, Route]], kit: Kit, services: Mappi
                 raise why
         if route.method not in SAFE:
             _check_origin(kit, route)
-        if any("\0" in value for value in path.values() if isinstance(value, str)):
-            raise errors.NotFound()
         call = Call(kit, services, feature, g.actor, _input(route), _validated(route.query, _writable(request.args.to_dict())))
         answer = route.call(call, **path)
         if isinstance(answer, BaseModel):
@@ -372,6 +376,8 @@ def build_app(routes: Sequence[tuple[Feature, Route]], kit: Kit, services: Mappi
         def enter(**path: Any) -> Any:
             request.max_content_length = route.limit
             _check_host(hosts)
+            if not _plain(path):
+                raise errors.NotFound()
             g.actor = NOBODY if route.bare else authenticate()
             with kit.db.tenant(g.actor.org_id):
                 return answered(feature, route, path)

@@ -2,6 +2,7 @@
 
 import peewee
 
+from unibos.features.identity.safety_models import SAFETY
 from unibos.kernel.tables import Moment, Table
 
 
@@ -21,7 +22,8 @@ class User(Table):
 
 
 class Session(Table):
-    """A login on one device. Secrets are kept as SHA-256 only; `previous_hash` finds a refresh token used twice."""
+    """A login on one device. Secrets are kept as SHA-256 only; `previous_hash` finds a refresh token used twice.
+    `ended_by` says why it was ended before its time, as a word of `sessions.WHY`."""
 
     id = peewee.CharField(36, primary_key=True)
     user_id = peewee.CharField(36, index=True)
@@ -35,14 +37,16 @@ class Session(Table):
     expires_at = Moment()
     revoked_at = Moment(null=True)
     chosen_org = peewee.CharField(36, default="")  # the organisation it is meant for; empty: the person's first
+    ended_by = peewee.CharField(16, default="")
 
 
 class Throttle(Table):
-    """Tries by key in the running window; in the database, so that a restart does not reset it."""
+    """Tries by key in the running window; in the database, so that a restart does not reset it. `level`: how many windows in a row were full."""
 
     key = peewee.CharField(200, primary_key=True)
     count = peewee.IntegerField()
     since = Moment()
+    level = peewee.IntegerField(default=0)
 
 
 class Factor(Table):
@@ -75,4 +79,4 @@ class LoginChallenge(Table):
     used_at = Moment(null=True)
 
 
-MODELS = (User, Session, Throttle, Factor, RecoveryCode, LoginChallenge)
+MODELS = (User, Session, Throttle, Factor, RecoveryCode, LoginChallenge, *SAFETY)
