@@ -79,7 +79,11 @@ class Every:
 
 @dataclass(frozen=True)
 class Feature:
-    """One part. The order in a profile is the order of dependence; `needs` are the names that must stand before it."""
+    """One part. The order in a profile is the order of dependence; `needs` are the names that must stand before it.
+
+    For identity, which stands below them: `home` gives the id of the device's own organisation, `reaches` are checks (node id, organisation id) that
+    raise NotFound for what is no trusted node of that organisation.
+    """
 
     name: str
     title: Text
@@ -105,6 +109,8 @@ class Feature:
     authenticate: str = ""
     guards: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
+    home: str = ""
+    reaches: tuple[str, ...] = ()
     switch: bool = False
 
     def load(self, code: str) -> Any:

@@ -61,7 +61,7 @@ def _login(call: Call) -> dict:
 
 
 def _second(call: Call) -> dict:
-    user = call.service.factors.answer(call.body.challenge, call.body.code, request.remote_addr or "")
+    user = call.service.second_step(call.body.challenge, call.body.code, request.remote_addr or "")
     return call.service.tokens(user, request.remote_addr or "", request.user_agent.string)
 
 
@@ -79,7 +79,7 @@ def hub_factor(call: Call) -> dict:
 
 @NODE_ROUTES.post("/api/v1/local/auth/login/", access="open", body=Login, answer=Tokens)
 def node_login(call: Call) -> dict:
-    """Log in to this node with a local account."""
+    """Log in to this node with a local account, or with one of a hub that it has joined."""
     return _login(call)
 
 
@@ -95,7 +95,7 @@ def refresh(call: Call) -> dict:
     return call.service.refresh(call.body.refresh_token)
 
 
-@ROUTES.post("/api/v1/auth/logout/", access="viewer", status=204)
+@ROUTES.post("/api/v1/auth/logout/", access="guest", status=204)
 def logout(call: Call) -> None:
     """End the session of the token that is shown."""
     if not call.actor.session_id:
@@ -109,7 +109,7 @@ def keys(call: Call) -> dict:
     return call.service.signer.jwks()
 
 
-@ROUTES.get("/api/v1/auth/sessions/", access="viewer")
+@ROUTES.get("/api/v1/auth/sessions/", access="guest")
 def sessions(call: Call) -> dict:
     """The open sessions of the one asking."""
     rows = call.service.sessions(call.actor.id)
@@ -117,8 +117,9 @@ def sessions(call: Call) -> dict:
                        "seen_at": s.seen_at.isoformat(), "current": s.id == call.actor.session_id} for s in rows]}
 
 
-@ROUTES.get("/api/v1/auth/whoami/", access="viewer")
+@ROUTES.get("/api/v1/auth/whoami/", access="guest")
 def whoami(call: Call) -> dict:
     """Who the one asking is, here."""
     actor = call.actor
-    return {"kind": actor.kind, "id": actor.id, "name": actor.name, "org_id": actor.org_id, "role": actor.role, "via": actor.via}
+    return {"kind": actor.kind, "id": actor.id, "name": actor.name, "org_id": actor.org_id, "role": actor.role, "via": actor.via,
+            "offline": actor.offline}

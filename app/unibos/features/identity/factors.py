@@ -90,7 +90,7 @@ class Factors:
         if bool(password) == bool(code):
             raise Invalid(T("Give your password or a code, one of the two."))
         if password:
-            self._identity.check_password(self._identity.user(user_id).email, password, address)
+            self._identity.prove_password(self._identity.user(user_id), password, address)
             return
         self._check_clock(code)
         self._count(user_id, code, address)
@@ -191,7 +191,8 @@ class Factors:
         now, secret = self._kit.now(), self._kit.random.bytes(32).hex()
         with self._kit.db.transaction():
             LoginChallenge.delete().where(LoginChallenge.expires_at <= now).execute()
-            LoginChallenge.create(secret_hash=_digest(secret), user_id=user.id, expires_at=now + dt.timedelta(seconds=CHALLENGE_SECONDS))
+            LoginChallenge.create(secret_hash=_digest(secret), user_id=user.id, expires_at=now + dt.timedelta(seconds=CHALLENGE_SECONDS),
+                                  offline=user.offline_session)
         trusted = self._kit.clock.trusted()
         text = (T("The password is right. Now give the code of your app, or a recovery code.") if trusted else
                 T("The password is right. The clock of this box was never set, so it takes a recovery code only."))
@@ -220,6 +221,7 @@ class Factors:
             if taken and not good:
                 LoginChallenge.update(used_at=None).where(LoginChallenge.secret_hash == key).execute()
         self._settle(good, waiting.user_id, code, address)
+        user.offline_session, user.stepped = waiting.offline, True
         return user
 
     # Checking a code.

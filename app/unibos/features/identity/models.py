@@ -2,11 +2,18 @@
 
 import peewee
 
+from unibos.features.identity.hub_models import HUB_MODELS
 from unibos.kernel.tables import Moment, Table
 
 
 class User(Table):
-    """A person. `kind` is hub, local or guest; the e-mail is kept lower-case."""
+    """A person. `kind` is hub, local or guest; the e-mail is kept lower-case. `credential_version` counts their passwords.
+
+    No columns: `offline_session` and `stepped` say of a login that is going on that no hub confirmed it, and that it had a second step.
+    """
+
+    offline_session = False
+    stepped = False
 
     id = peewee.CharField(36, primary_key=True)
     email = peewee.CharField(254, unique=True)
@@ -17,6 +24,7 @@ class User(Table):
     theme = peewee.CharField(8, default="")
     created_at = Moment()
     disabled_at = Moment(null=True)
+    credential_version = peewee.IntegerField(default=1)
 
 
 class Session(Table):
@@ -33,6 +41,7 @@ class Session(Table):
     seen_at = Moment()
     expires_at = Moment()
     revoked_at = Moment(null=True)
+    offline = peewee.BooleanField(default=False)  # no hub could confirm it when it began
 
 
 class Throttle(Table):
@@ -71,6 +80,7 @@ class LoginChallenge(Table):
     tries = peewee.IntegerField(default=0)
     expires_at = Moment()
     used_at = Moment(null=True)
+    offline = peewee.BooleanField(default=False)
 
 
-MODELS = (User, Session, Throttle, Factor, RecoveryCode, LoginChallenge)
+MODELS = (User, Session, Throttle, Factor, RecoveryCode, LoginChallenge, *HUB_MODELS)

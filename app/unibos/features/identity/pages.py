@@ -48,7 +48,7 @@ def login(call: Call) -> Response:
     form, address = call.body, request.remote_addr or ""
     try:
         if form.challenge:
-            user = call.service.factors.answer(form.challenge, form.code, address)
+            user = call.service.second_step(form.challenge, form.code, address)
         else:
             user = call.service.log_in(form.email, form.password, address)
     except FactorNeeded as needed:

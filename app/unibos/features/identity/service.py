@@ -14,6 +14,9 @@ import peewee
 from unibos.features.identity import passwords
 from unibos.features.identity.events import Events
 from unibos.features.identity.factors import Factors
+from unibos.features.identity.for_nodes import ForNodes
+from unibos.features.identity.keys import Keyring
+from unibos.features.identity.linking import LinkedAccounts
 from unibos.features.identity.models import Session, Throttle, User
 from unibos.features.identity.tokens import Signer
 from unibos.kernel.actors import NOBODY, Actor
@@ -79,6 +82,31 @@ class Identity:
             with self._kit.db.transaction():
                 User.update(**wanted).where(User.id == user_id).execute()
 
+    def set_password(self, user_id: str, password: str, *, but: str = "", address: str = "") -> None:
+        """Give a person another password: their other sessions end (all but the one with the id `but`), nodes forget the old one at their next contact,
+        and the person is told. Raises NotFound, Invalid for a bad password, Conflict for an account whose password is its hub's."""
+        user = self.user(user_id)
+        if user.kind == "hub" and self._kit.role != "hub":
+            raise Conflict(T("The password of this account is the hub's: change it there."))
+        passwords.check(password, user.email, user.name)
+        hashed, now = self._kit.heavy(passwords.make, password), self._kit.now()
+        with self._kit.db.transaction():
+            User.update(password_hash=hashed, credential_version=User.credential_version + 1).where(User.id == user_id).execute()
+            Session.update(revoked_at=now).where(Session.user_id == user_id, Session.id != but, Session.revoked_at.is_null()).execute()
+        self.events.note(user_id, "password-changed", T("Your password was changed. Other sessions have ended."), address=address)
+
+    def prove_password(self, user: User, password: str, address: str) -> None:
+        """Raise Unauthenticated or Throttled unless the password is this person's."""
+        self.check_password(user.email, password, address)
+
+    def own_ids(self, user_id: str) -> tuple[str, ...]:
+        """The ids by which records belong to this person."""
+        return (user_id,)
+
+    def owners(self, actor: Actor) -> tuple[str, ...] | None:
+        """Whose records an actor is shown: None for all of the organisation, or the ids that are their own."""
+        return self.own_ids(actor.id) if actor.own_only else None
+
     # Logging in.
 
     def throttle(self, key: str, limit: int = 5, window: float = 60.0) -> None:
@@ -120,12 +148,16 @@ class Identity:
             raise self.factors.challenge(user)
         return user
 
+    def second_step(self, challenge: str, code: str, address: str) -> User:
+        """The person whose login a code completes. Raises as `factors.answer`."""
+        return self.factors.answer(challenge, code, address)
+
     def open_session(self, user: User, kind: str, address: str, agent: str) -> tuple[Session, str]:
         """A new session; returns it with its secret (the cookie or refresh token), which is kept nowhere."""
         now, secret = self._kit.now(), self._kit.random.bytes(32).hex()
         with self._kit.db.transaction():
             session = Session.create(id=self._kit.random.uuid(), user_id=user.id, kind=kind, secret_hash=digest(secret),
-                                     address=address[:64], agent=agent[:200], created_at=now, seen_at=now, expires_at=self._until(now))
+                                     address=address[:64], agent=agent[:200], created_at=now, seen_at=now, expires_at=self._until(now), offline=user.offline_session)
         return session, secret
 
     def _until(self, now: dt.datetime) -> dt.datetime:
@@ -196,7 +228,7 @@ class Identity:
     @staticmethod
     def _with_user(where: Any) -> Session | None:
         """The session with its person as `person` (None: gone or disabled), in one query, because every request asks for it."""
-        return (Session.select(Session.id, Session.expires_at, Session.seen_at, Session.revoked_at, User.id, User.name, User.language, User.theme)
+        return (Session.select(Session.id, Session.expires_at, Session.seen_at, Session.revoked_at, Session.offline, User.id, User.name, User.language, User.theme)
                 .join(User, peewee.JOIN.LEFT_OUTER, on=(User.id == Session.user_id) & User.disabled_at.is_null(), attr="person")
                 .where(where).first())
 
@@ -211,7 +243,8 @@ class Identity:
         if user is None:
             raise Unauthenticated()
         org = self.claims(user.id).get("org") or {}
-        return Actor("person", user.id, org.get("id", ""), org.get("role", ""), user.name, via, session.id, user.language, user.theme)
+        return Actor("person", user.id, org.get("id", ""), org.get("role", ""), user.name, via, session.id, user.language, user.theme,
+                     offline=session.offline)
 
     def sessions(self, user_id: str) -> list[Session]:
         """The open sessions of a person, the newest first."""
@@ -227,6 +260,19 @@ class Identity:
             raise NotFound()
 
 
-def build(kit: Kit, _services: Mapping[str, Any]) -> Identity:
-    """The service."""
-    return Identity(kit)
+class HubIdentity(Identity):
+    """People of a hub: its keys turn, and its nodes ask it about people."""
+
+    def __init__(self, kit: Kit):
+        super().__init__(kit)
+        self.for_nodes, self.linked = ForNodes(kit, self), LinkedAccounts(kit, self)
+
+    @cached_property
+    def signer(self) -> Keyring:  # type: ignore[override]
+        """The signer of this hub's tokens, with the ring of its keys."""
+        return Keyring(self._kit)
+
+
+def build(kit: Kit, _services: Mapping[str, Any]) -> HubIdentity:
+    """The service on a hub; a node's is in `node_service.py`."""
+    return HubIdentity(kit)

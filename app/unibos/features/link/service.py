@@ -76,9 +76,9 @@ class Link:
             raise Unavailable(T("This node is set to stay offline (UNIBOS_OFFLINE_MODE)."))
 
     def _post(self, url: str, path: str, data_type: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None, *,
-              authority: str = "") -> dict[str, Any]:
+              authority: str = "", module: str = "registry") -> dict[str, Any]:
         self._online()
-        status, answer = self._kit.http.call("POST", url + path, module="registry", data_type=data_type, destination="hub", json=body,
+        status, answer = self._kit.http.call("POST", url + path, module=module, data_type=data_type, destination="hub", json=body,
                                              headers=headers, authority=self._file(authority))
         if status == 401 or status == 404:
             raise NotFound(answer.get("detail") or T("The hub does not know this node."))
@@ -170,22 +170,22 @@ class Link:
             self._forget(found)
         return hub
 
-    def call(self, hub: Hub, path: str, data_type: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Post as this node; proves the key again when the session has run out. Notes whether the hub answers."""
+    def call(self, hub: Hub, path: str, data_type: str, body: Mapping[str, Any], *, module: str = "registry") -> dict[str, Any]:
+        """Post as this node data that `module` declares; proves the key again when the session has run out. Notes whether the hub answers."""
         try:
             try:
-                answer = self._said(hub, path, data_type, body)
+                answer = self._said(hub, path, data_type, body, module)
             except NotFound:
                 self._tokens.pop(hub.url, None)
-                answer = self._said(hub, path, data_type, body)
+                answer = self._said(hub, path, data_type, body, module)
         except Exception as error:
             self._noted(hub, str(getattr(error, "text", error)))
             raise
         self._noted(hub, "")
         return answer
 
-    def _said(self, hub: Hub, path: str, data_type: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        return self._post(hub.url, path, data_type, body, {"Authorization": f"Bearer {self._token(hub)}"}, authority=hub.authority)
+    def _said(self, hub: Hub, path: str, data_type: str, body: Mapping[str, Any], module: str) -> dict[str, Any]:
+        return self._post(hub.url, path, data_type, body, {"Authorization": f"Bearer {self._token(hub)}"}, authority=hub.authority, module=module)
 
     def _noted(self, hub: Hub, failure: str) -> None:
         now, was = self._kit.now(), bool(hub.failure)

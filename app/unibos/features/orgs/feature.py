@@ -14,6 +14,7 @@ FEATURE = Feature(
     routes=("api:ROUTES", "pages:ROUTES"),
     guards=("pages:guard",),
     claims=("service:claims",),
+    home="service:home",
     commands=(Command("unibos", "claim-code", T("Show the code that claims this device."), "cli:claim_code"),
               Command("unibos-hub", "claim-code", T("Show the code that claims this hub."), "cli:claim_code")),
     exports=(Export("organisation", T("The organisation's name and members.")),),

@@ -154,6 +154,11 @@ def claims(_kit: Kit, services: Mapping[str, Any]) -> Callable[[str], dict[str, 
     return services["orgs"].claims_of
 
 
+def home(_kit: Kit, services: Mapping[str, Any]) -> Callable[[], str]:
+    """The id of the device's own organisation."""
+    return services["orgs"].home_id
+
+
 def build(kit: Kit, services: Mapping[str, Any]) -> Orgs:
     """The service."""
     return Orgs(kit, services["identity"])

@@ -22,6 +22,7 @@ AUTHORITY = Feature(
     migrations=True,
     routes=("authority_api:ROUTES", "pages:ROUTES", "machine:ROUTES"),
     loops="agent:callback_loops",
+    reaches=("reach:check",),
     every=(Every("registry.sample", 10, "agent:sample"),),
     nav=(Nav("nodes", "/nodes/", T("Nodes"), "n", "◈", 20),),
     cards=("cards:load", "cards:nodes"),

@@ -51,8 +51,9 @@ class Membership:
 
         `trust` in the answer says who vouches for the hub.
         """
-        for data_type in ("enrol", "heartbeat"):
-            self._export.set("registry", data_type, "hub", "allow", actor_id)
+        # What identity asks of the hub, that its people can log in here, comes with it.
+        for module, data_type in (("registry", "enrol"), ("registry", "heartbeat"), ("identity", "login"), ("identity", "people"), ("identity", "link")):
+            self._export.set(module, data_type, "hub", "allow", actor_id)
         hub = self._link.join(url, token, self.about())
         self.report()
         return {"hub": hub.url, "node_id": hub.node_id, "org_id": hub.org_id, "trust": _trust(hub, token)}
