@@ -81,7 +81,7 @@ def answer(value: Any) -> Answer:
 def _state(value: Any) -> tuple[str, str, Person | None]:
     if not isinstance(value, Mapping) or not isinstance(value.get("id"), str) or value.get("state") not in STATES:
         raise ValueError("no state of a person")
-    told = person(value["person"]) if value["state"] in ("permissions", "credential") else None
+    told = person(value.get("person")) if value["state"] in ("permissions", "credential") else None
     if told is not None and told.id != value["id"]:
         raise ValueError("another person")
     return value["id"], value["state"], told

@@ -6,6 +6,8 @@ import pytest
 from unibos.features.identity import totp
 from unibos.features.identity.hub_models import HubPerson, LocalGrant
 from unibos.features.identity.models import Session, User
+from unibos.kernel.errors import Blocked
+from unibos.wire import tokens
 
 from tests.conftest import PASSWORD
 from tests.features.identity.two import EVE, Pair
@@ -146,7 +148,6 @@ def test_the_hubs_second_step_is_passed_through_and_is_missed_offline(pair):
     with pair.on_hub() as identity:
         eve = User.get(User.email == EVE)
         made = identity.factors.begin(eve.id, "a", PASSWORD)
-        import base64
 
         secret = base64.b32decode(made["secret"])
         codes = identity.factors.confirm(eve.id, "", "a", totp.hotp(secret, totp.step_at(pair.hub.clock.now().timestamp())))
@@ -197,3 +198,89 @@ def test_a_node_that_was_revoked_is_told_nothing(pair):
     pair.advance(61)
     assert pair.log_in().status_code == 200  # by what was kept
     assert pair.log_in("nobody@example.org").status_code == 401
+
+
+def test_a_nodes_token_on_another_node_and_other_attacks(pair):
+    with pair.on_hub() as identity:
+        signer, eve = identity.signer, User.get(User.email == EVE)
+        person = identity.for_nodes.person(eve, pair.node_id, pair.hub.services["orgs"].home_id())
+        good = identity.for_nodes.token(person, pair.node_id)[0]
+        other = identity.for_nodes.token(person, "another-node")[0]
+        access = pair.eve
+        claims = tokens.signed(good, tokens.NODE, tokens.keys_of(signer.jwks()))
+        own_audience = signer.sign(claims, typ=tokens.NODE)
+        typ = signer.sign(claims, audience=tokens.node_audience(pair.node_id))
+        now = int(pair.hub.clock.now().timestamp())
+        expired = signer.sign({**claims, "exp": now - 1}, audience=claims["aud"], typ=tokens.NODE)
+        older = signer.sign({**claims, "ver": 0, "jti": "2"}, audience=claims["aud"], typ=tokens.NODE)
+        worse = signer.sign({**claims, "org": "x"}, audience=claims["aud"], typ=tokens.NODE)
+    assert pair.whoami(good).status_code == 200
+    for token in (other, access, own_audience, typ, expired, older, worse, good[:-3] + "AAA", tokens.sign(b"\1" * 32, tokens.NODE, claims)):
+        assert pair.whoami(token).status_code == 401
+    with pair.on_hub() as identity:
+        identity.signer.rotate(at_once=True)
+    assert pair.whoami(good).status_code == 200  # the node has not heard of it yet
+    pair.contact.report()
+    assert pair.whoami(good).status_code == 401
+
+
+def test_keys_that_were_fetched_too_long_ago_vouch_for_nobody(pair):
+    with pair.on_hub() as identity:
+        person = identity.for_nodes.person(User.get(User.email == EVE), pair.node_id, pair.hub.services["orgs"].home_id())
+        short = identity.for_nodes.token(person, pair.node_id)[0]
+        claims = tokens.signed(short, tokens.NODE, tokens.keys_of(identity.signer.jwks()))
+        token = identity.signer.sign({**claims, "exp": claims["iat"] + 400 * DAY}, audience=claims["aud"], typ=tokens.NODE)
+    pair.log_in()
+    pair.node.clock.advance(89 * DAY)
+    assert "30 days" in pair.whoami(token).json["detail"]
+    pair.node.clock.advance(1 * DAY)
+    assert "not one of this device" in pair.whoami(token).json["detail"]
+
+
+def test_a_person_who_comes_by_a_token_first_is_kept_without_a_verifier(pair):
+    with pair.on_hub():
+        token = pair.hub.client.post("/api/v1/auth/node-token/", json={"node_id": pair.node_id}, headers=pair.bearer(pair.eve)).json["token"]
+    assert pair.whoami(token).status_code == 200 and HubPerson.get().verifier == ""
+    pair.wire.down = True
+    assert pair.log_in().status_code == 401
+
+
+def test_a_local_account_with_the_same_e_mail_stays_its_own(pair):
+    with pair.on_hub():
+        User.update(email="ada@example.org").execute()
+    with pair.on_hub() as identity:
+        identity.set_password(User.get(User.email == "ada@example.org").id, "the hub's other words")
+    local, hub = pair.log_in("ada@example.org"), pair.log_in("ada@example.org", "the hub's other words")
+    assert (local.status_code, hub.status_code) == (200, 200)
+    ids = [pair.whoami(answer.json["token"]).json["id"] for answer in (local, hub)]
+    assert ids[0] != ids[1] and User.get(User.id == ids[1]).email.endswith("@hub.invalid")
+    pair.wire.down = True
+    assert pair.whoami(pair.log_in("ada@example.org", "the hub's other words").json["token"]).json["id"] == ids[1]
+
+
+def test_a_hub_that_is_away_is_not_waited_for_again_and_again(pair):
+    pair.log_in()
+    pair.wire.down = True
+    tries = []
+    pair.contact._link.call = lambda *a, **k: tries.append(1) or pair.wire.call("POST", "/x", module="identity", data_type="login", destination="hub")
+    hub = pair.contact._link.hub()
+    type(hub).update(failure="nobody answers").execute()
+    assert pair.log_in().status_code == 200 and pair.log_in().status_code == 200
+    assert len(tries) == 1
+    pair.advance(11)
+    pair.log_in()
+    assert len(tries) == 2
+
+
+def test_nothing_is_asked_for_what_the_owner_denies(pair):
+    pair.log_in()
+    pair.node.services["export"].set("identity", "login", "hub", "deny")
+    def gated(*_a, module, data_type, destination, **_k):
+        verdict = pair.node.kit.gate.check(module, data_type, destination)
+        if not verdict.allowed:
+            raise Blocked(verdict.why)
+        raise AssertionError("it went out")
+
+    pair.wire.call = gated
+    answer = pair.log_in()
+    assert answer.status_code == 200 and pair.whoami(answer.json["token"]).json["offline"] is True

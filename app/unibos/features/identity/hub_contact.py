@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from unibos.features.identity.hub_models import HubKeys, HubPerson
-from unibos.kernel.errors import NotFound, Unavailable, UnibosError
+from unibos.kernel.errors import Blocked, NotFound, Unavailable, UnibosError
 from unibos.kernel.words import T
 from unibos.wire import contact
 
@@ -46,7 +46,7 @@ class Contact:
             except Unavailable:
                 self._silent[hub.url] = self._kit.clock.monotonic()
                 continue
-            except NotFound as error:
+            except (NotFound, Blocked) as error:  # it does not speak with this node, or the owner of this one does not want it
                 self._kit.log.warning("%s: %s", hub.url, error.text)
                 continue
             found = {**said, "url": hub.url, "node_id": hub.node_id, "hub_ids": [h.node_id for h in hubs]}

@@ -101,8 +101,8 @@ class HubPeople:
         if (known is not None and known.issuer != issuer) or (user is not None and known is None):
             raise Forbidden(T("This account's number belongs to another account on this node."))
         fields = {"issuer": issuer, "email": told.email.lower(), "version": told.version, "role": told.role, "factor": told.factor,
-                  "org": dict(told.org), "permissions": dict(told.permissions), "fingerprint": contact.fingerprint(told), "confirmed_at": min(now, said_at or now),
-                  "revoked_at": None, **({"verifier": verifier} if verifier else {})}
+                  "org": dict(told.org), "permissions": dict(told.permissions), "fingerprint": contact.fingerprint(told),
+                  "confirmed_at": min(now, said_at or now), "revoked_at": None, **({"verifier": verifier} if verifier else {})}
         if known is None:
             HubPerson.create(id=told.id, **{"verifier": "", **fields})
         else:

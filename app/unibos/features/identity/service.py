@@ -157,7 +157,8 @@ class Identity:
         now, secret = self._kit.now(), self._kit.random.bytes(32).hex()
         with self._kit.db.transaction():
             session = Session.create(id=self._kit.random.uuid(), user_id=user.id, kind=kind, secret_hash=digest(secret),
-                                     address=address[:64], agent=agent[:200], created_at=now, seen_at=now, expires_at=self._until(now), offline=user.offline_session)
+                                     address=address[:64], agent=agent[:200], created_at=now, seen_at=now, expires_at=self._until(now),
+                                     offline=user.offline_session)
         return session, secret
 
     def _until(self, now: dt.datetime) -> dt.datetime:
@@ -228,7 +229,8 @@ class Identity:
     @staticmethod
     def _with_user(where: Any) -> Session | None:
         """The session with its person as `person` (None: gone or disabled), in one query, because every request asks for it."""
-        return (Session.select(Session.id, Session.expires_at, Session.seen_at, Session.revoked_at, Session.offline, User.id, User.name, User.language, User.theme)
+        return (Session.select(Session.id, Session.expires_at, Session.seen_at, Session.revoked_at, Session.offline,
+                               User.id, User.name, User.language, User.theme)
                 .join(User, peewee.JOIN.LEFT_OUTER, on=(User.id == Session.user_id) & User.disabled_at.is_null(), attr="person")
                 .where(where).first())
 
