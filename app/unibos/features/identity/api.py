@@ -84,7 +84,7 @@ def _login(call: Call) -> dict:
 
 
 def _second(call: Call) -> dict:
-    return _in(call, call.service.factors.answer(call.body.challenge, call.body.code, request.remote_addr or "", cookie(call.kit)))
+    return _in(call, call.service.second_step(call.body.challenge, call.body.code, request.remote_addr or "", cookie(call.kit)))
 
 
 def _in(call: Call, user: User) -> dict:
@@ -106,7 +106,7 @@ def hub_factor(call: Call) -> dict:
 
 @NODE_ROUTES.post("/api/v1/local/auth/login/", access="open", body=Login, answer=Tokens, raises=(Unauthenticated, FactorNeeded, Throttled))
 def node_login(call: Call) -> dict:
-    """Log in to this node with a local account."""
+    """Log in to this node with a local account, or with one of a hub that it has joined."""
     return _login(call)
 
 
@@ -148,4 +148,5 @@ def sessions(call: Call) -> Sessions:
 def whoami(call: Call) -> dict:
     """Who the one asking is, here."""
     actor = call.actor
-    return {"kind": actor.kind, "id": actor.id, "name": actor.name, "org_id": actor.org_id, "role": actor.role, "via": actor.via}
+    return {"kind": actor.kind, "id": actor.id, "name": actor.name, "org_id": actor.org_id, "role": actor.role, "via": actor.via,
+            "offline": actor.offline}

@@ -96,7 +96,7 @@ class Factors:
         if bool(password) == bool(code):
             raise Invalid(T("Give your password or a code, one of the two."))
         if password:
-            self._identity.check_password(self._identity.user(user_id).email, password, address)
+            self._identity.prove_password(self._identity.user(user_id), password, address)
             return
         self._check_clock(code)
         self._count(user_id, code, address)
@@ -211,7 +211,8 @@ class Factors:
         now, secret = self._kit.now(), self._kit.random.bytes(32).hex()
         with self._kit.db.transaction():
             LoginChallenge.delete().where(LoginChallenge.expires_at <= now).execute()
-            LoginChallenge.create(secret_hash=_digest(secret), user_id=user.id, expires_at=now + dt.timedelta(seconds=CHALLENGE_SECONDS))
+            LoginChallenge.create(secret_hash=_digest(secret), user_id=user.id, expires_at=now + dt.timedelta(seconds=CHALLENGE_SECONDS),
+                                  offline=user.offline_session)
         trusted, app = self._kit.clock.trusted(), self._confirmed(user.id) is not None
         ways = [*(["totp"] if app and trusted else []), *(["passkey"] if self._identity.passkeys.at(user.id, rp_id) else []), "recovery"]
         if app:
@@ -254,6 +255,7 @@ class Factors:
             if taken and not good:
                 LoginChallenge.update(used_at=None).where(LoginChallenge.secret_hash == key).execute()
         self._settle(good, waiting.user_id, code, address, known)
+        user.offline_session, user.stepped = waiting.offline, True
         return user
 
     # Checking a code.

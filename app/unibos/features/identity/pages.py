@@ -61,7 +61,7 @@ def login(call: Call) -> Response:
         if form.handle:
             user = call.service.passkeys.answer(here(), address, form.handle, form.credential, form.challenge)
         elif form.challenge:
-            user = call.service.factors.answer(form.challenge, form.code, address, cookie(call.kit))
+            user = call.service.second_step(form.challenge, form.code, address, cookie(call.kit))
         else:
             user = call.service.log_in(form.email, form.password, address, cookie(call.kit), rp_id())
     except FactorNeeded as needed:

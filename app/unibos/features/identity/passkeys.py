@@ -228,6 +228,7 @@ class Passkeys:
                          .where(LoginChallenge.secret_hash == waiting.secret_hash, LoginChallenge.used_at.is_null()).execute())
             if not taken:
                 raise _wrong()
+        user.offline_session, user.stepped = waiting.offline if waiting is not None else self._identity.unconfirmed(user), True
         return user
 
     def _verified(self, at: Site, address: str, credential: str, challenge: bytes) -> Passkey:

@@ -16,6 +16,9 @@ from unibos.features.identity.bell import Fan
 from unibos.features.identity.devices import Devices
 from unibos.features.identity.events import Events
 from unibos.features.identity.factors import Factors
+from unibos.features.identity.for_nodes import ForNodes
+from unibos.features.identity.keys import Keyring
+from unibos.features.identity.linking import LinkedAccounts
 from unibos.features.identity.mailing import Mailer
 from unibos.features.identity.models import Session, User
 from unibos.features.identity.passkeys import Passkeys
@@ -100,6 +103,36 @@ class Identity:
             with self._kit.db.transaction():
                 User.update(**wanted).where(User.id == user_id).execute()
 
+    def set_password(self, user_id: str, password: str, *, but: str = "", address: str = "", then: Callable[[], None] = lambda: None) -> None:
+        """Give a person another password: all sessions but `but` end, nodes forget the old one at their next contact, and the person is told. `then`
+        is called in the same transaction. Raises NotFound, Invalid for a bad password, Conflict for an account whose password is its hub's."""
+        user = self.user(user_id)
+        if self.unconfirmed(user):
+            raise Conflict(T("The password of this account is the hub's: change it there."))
+        passwords.check(password, user.email, user.name)
+        hashed = self._kit.heavy(passwords.make, password)
+        with self._kit.db.transaction():
+            then()
+            User.update(password_hash=hashed, credential_version=User.credential_version + 1).where(User.id == user_id).execute()
+            self.end_sessions(user_id, but=but, why="password")
+            self.events.note(user_id, "password-changed", T("The password of your account was changed."), address=address)
+
+    def unconfirmed(self, user: User) -> bool:
+        """Whether it is another device that says whether this person's account holds: on a node, the account of a hub."""
+        return False
+
+    def prove_password(self, user: User, password: str, address: str) -> None:
+        """Raise Unauthenticated or Throttled unless the password is this person's."""
+        self.check_password(user.email, password, address)
+
+    def own_ids(self, user_id: str) -> tuple[str, ...]:
+        """The ids by which records belong to this person."""
+        return (user_id,)
+
+    def owners(self, actor: Actor) -> tuple[str, ...] | None:
+        """Whose records an actor is shown: None for all of the organisation, or the ids that are their own."""
+        return self.own_ids(actor.id) if actor.own_only else None
+
     # Logging in.
 
     def throttle(self, key: str, limit: int = TRIES, window: float = WINDOW, ceiling: float = 0.0) -> None:
@@ -117,8 +150,7 @@ class Identity:
         """
         email = email.strip().lower()
         user = User.get_or_none(User.email == email)
-        known = self.devices.known(user.id if user is not None else "-", device)
-        keys = (f"login-device:{known}",) if known else (f"login:{email[:100]}", f"login@{address}")
+        known, keys = self._login_keys(user, email, address, device)
         for key in keys:
             self.throttle(key, ceiling=CEILING)
         if not known:
@@ -133,6 +165,11 @@ class Identity:
                 User.update(password_hash=fresh).where(User.id == user.id, User.password_hash == stored).execute()
         return user
 
+    def _login_keys(self, user: User | None, email: str, address: str, device: str) -> tuple[str, tuple[str, ...]]:
+        """The known device, if it is one, and the keys under which tries count."""
+        known = self.devices.known(user.id if user is not None else "-", device)
+        return known, (f"login-device:{known}",) if known else (f"login:{email[:100]}", f"login@{address}")
+
     def log_in(self, email: str, password: str, address: str, device: str = "", rp_id: str = "") -> User:
         """The person whom the password alone lets in. Raises as `check_password`, or FactorNeeded with a challenge for `factors.answer`."""
         user = self.check_password(email, password, address, device)
@@ -140,16 +177,9 @@ class Identity:
             raise self.factors.challenge(user, rp_id)
         return user
 
-    def set_password(self, user_id: str, password: str, *, but: str = "", address: str = "", then: Callable[[], None] = lambda: None) -> None:
-        """A new password; all sessions but `but` end, and the person is told. `then` is called in the same transaction. Raises Invalid, NotFound."""
-        user = self.user(user_id)
-        passwords.check(password, user.email, user.name)
-        hashed = self._kit.heavy(passwords.make, password)
-        with self._kit.db.transaction():
-            then()
-            User.update(password_hash=hashed).where(User.id == user_id).execute()
-            self.end_sessions(user_id, but=but, why="password")
-            self.events.note(user_id, "password-changed", T("The password of your account was changed."), address=address)
+    def second_step(self, challenge: str, code: str, address: str, device: str = "") -> User:
+        """The person whose login a code completes. Raises as `factors.answer`."""
+        return self.factors.answer(challenge, code, address, device)
 
     def open_session(self, user: User, kind: str, address: str, agent: str) -> tuple[Session, str]:
         """A new session; returns it with its secret (the cookie or refresh token), which is kept nowhere."""
@@ -158,7 +188,7 @@ class Identity:
         with self._kit.db.transaction():
             session = Session.create(id=self._kit.random.uuid(), user_id=user.id, kind=kind, secret_hash=digest(secret), chosen_org=org_id,
                                      address=address[:64], agent=agent[:200], created_at=now, seen_at=now,
-                                     expires_at=user.expires_at or sessions.until(self._kit, now, now))
+                                     expires_at=user.expires_at or sessions.until(self._kit, now, now), offline=user.offline_session)
         return session, secret
 
     def tokens(self, user: User, address: str, agent: str) -> dict[str, Any]:
@@ -230,7 +260,7 @@ class Identity:
 
     def _with_user(self, where: Any) -> Session | None:
         """The session with its person as `person` (None: gone, disabled or expired), in one query, because every request asks for it."""
-        return (Session.select(Session.id, Session.created_at, Session.expires_at, Session.seen_at, Session.revoked_at, Session.chosen_org,
+        return (Session.select(Session.id, Session.created_at, Session.expires_at, Session.seen_at, Session.revoked_at, Session.chosen_org, Session.offline,
                                User.id, User.name, User.language, User.theme, User.expires_at)
                 .join(User, peewee.JOIN.LEFT_OUTER, on=(User.id == Session.user_id) & alive(self._kit.now()), attr="person")
                 .where(where).first())
@@ -247,7 +277,8 @@ class Identity:
                 ends = user.expires_at or sessions.until(self._kit, now, session.created_at)
                 Session.update(seen_at=now, expires_at=ends).where(Session.id == session.id).execute()
         org = self.claims(user.id, org_id or session.chosen_org).get("org") or {}
-        return Actor("person", user.id, org.get("id", ""), org.get("role", ""), user.name, via, session.id, user.language, user.theme)
+        return Actor("person", user.id, org.get("id", ""), org.get("role", ""), user.name, via, session.id, user.language, user.theme,
+                     offline=session.offline)
 
     def sessions(self, user_id: str) -> list[Session]:
         """The open sessions of a person, the newest first."""
@@ -286,6 +317,19 @@ class Identity:
         return f"forgot {gone + self.events.tidy() + self.resets.tidy() + self.passkeys.tidy() + self._throttles.tidy()}"
 
 
-def build(kit: Kit, services: Mapping[str, Any]) -> Identity:
-    """The service."""
-    return Identity(kit, services)
+class HubIdentity(Identity):
+    """People of a hub: its keys turn, and its nodes ask it about people."""
+
+    def __init__(self, kit: Kit, services: Mapping[str, Any]):
+        super().__init__(kit, services)
+        self.for_nodes, self.linked = ForNodes(kit, self), LinkedAccounts(kit, self)
+
+    @cached_property
+    def signer(self) -> Keyring:  # type: ignore[override]
+        """The signer of this hub's tokens, with the ring of its keys."""
+        return Keyring(self._kit)
+
+
+def build(kit: Kit, services: Mapping[str, Any]) -> HubIdentity:
+    """The service on a hub; a node's is in `node_service.py`."""
+    return HubIdentity(kit, services)

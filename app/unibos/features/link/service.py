@@ -78,10 +78,10 @@ class Link:
             raise Unavailable(T("This node is set to stay offline (UNIBOS_OFFLINE_MODE)."))
 
     def post(self, url: str, path: str, data_type: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None, *,
-             authority: str = "") -> dict[str, Any]:
+             authority: str = "", module: str = "registry") -> dict[str, Any]:
         """Post to a hub; `authority` as in `challenge`. Raises NotTrusted, NotFound, Conflict, Invalid or Unavailable by its answer, Blocked."""
         self._online()
-        status, answer = self._kit.http.call("POST", url + path, module="registry", data_type=data_type, destination="hub", json=body,
+        status, answer = self._kit.http.call("POST", url + path, module=module, data_type=data_type, destination="hub", json=body,
                                              headers=headers, authority=self._file(authority))
         if status == 403 and str(answer.get("type", "")).endswith(f":{NotTrusted.code}"):
             raise NotTrusted(answer.get("detail") or T("The hub refused: %(status)s.", status=status), since=str(answer.get("since", ""))[:40])
@@ -181,14 +181,14 @@ class Link:
         return Hub.create(url=url, node_id=answer["node_id"], org_id=answer["org_id"], priority=Hub.select().count() + 1, joined_at=now,
                           answered_at=now, authority=authority, signer=str(answer.get("signer", ""))[:64])
 
-    def call(self, hub: Hub, path: str, data_type: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Post as this node; proves the key again when the session has run out. Notes whether the hub answers."""
+    def call(self, hub: Hub, path: str, data_type: str, body: Mapping[str, Any], *, module: str = "registry") -> dict[str, Any]:
+        """Post as this node data that `module` declares; proves the key again when the session has run out. Notes whether the hub answers."""
         try:
             try:
-                answer = self._said(hub, path, data_type, body)
+                answer = self._said(hub, path, data_type, body, module)
             except NotFound:
                 self._tokens.pop(hub.url, None)
-                answer = self._said(hub, path, data_type, body)
+                answer = self._said(hub, path, data_type, body, module)
         except Exception as error:
             since = str(error.extra.get("since") or "?") if isinstance(error, NotTrusted) else None
             if since is not None:
@@ -198,8 +198,8 @@ class Link:
         self._noted(hub, "", "")
         return answer
 
-    def _said(self, hub: Hub, path: str, data_type: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        return self.post(hub.url, path, data_type, body, {"Authorization": f"Bearer {self._token(hub)}"}, authority=hub.authority)
+    def _said(self, hub: Hub, path: str, data_type: str, body: Mapping[str, Any], module: str) -> dict[str, Any]:
+        return self.post(hub.url, path, data_type, body, {"Authorization": f"Bearer {self._token(hub)}"}, authority=hub.authority, module=module)
 
     def _noted(self, hub: Hub, failure: str, since: str | None) -> None:
         """`since`: since when the hub does not trust this node, "" when it does, None when it did not say."""

@@ -192,6 +192,11 @@ def claims(_kit: Kit, services: Mapping[str, Any]) -> Callable[[str, str], dict[
     return services["orgs"].claims_of
 
 
+def home(_kit: Kit, services: Mapping[str, Any]) -> Callable[[], str]:
+    """The id of the device's own organisation."""
+    return services["orgs"].home_id
+
+
 def build(kit: Kit, services: Mapping[str, Any]) -> Orgs:
     """The service."""
     orgs = Orgs(kit, services["identity"])

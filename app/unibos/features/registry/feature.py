@@ -24,6 +24,7 @@ AUTHORITY = Feature(
     loops="agent:authority_loops",
     every=(Every("registry.sample", 10, "agent:sample"), Every("registry.hub", 15, "agent:beat")),
     guards=("guard:guard",),
+    reaches=("reach:check",),
     nav=(Nav("nodes", "/nodes/", T("Nodes"), "n", "◈", 20),),
     cards=("cards:load", "cards:nodes", "cards:alerts"),
     search="pages:find",

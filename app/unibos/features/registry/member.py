@@ -60,8 +60,9 @@ class Membership:
         return self._joined(hub, token)
 
     def _allow(self, actor_id: str) -> None:
-        for data_type in ("enrol", "heartbeat"):
-            self._export.set("registry", data_type, "hub", "allow", actor_id)
+        # What identity asks of the hub, that its people can log in here, comes with it.
+        for module, data_type in (("registry", "enrol"), ("registry", "heartbeat"), ("identity", "login"), ("identity", "people"), ("identity", "link")):
+            self._export.set(module, data_type, "hub", "allow", actor_id)
 
     @staticmethod
     def _joined(hub: Any, token: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, request, send_file
 from pydantic import BaseModel, ConfigDict, Field
 
-from unibos.kernel.errors import Conflict, Invalid, LimitReached, StorageFull, Unsupported
+from unibos.kernel.errors import Conflict, Forbidden, Invalid, LimitReached, StorageFull, Unsupported
 from unibos.kernel.web import Call, Routes, correlation
 from unibos.kernel.words import T
 from unibos.panel.shell import say
@@ -91,6 +91,18 @@ class Queued(BaseModel):
     job_id: str
 
 
+def owners(call: Call) -> tuple[str, ...] | None:
+    """Whose documents the one asking may see: None for all, or the ids that are their own."""
+    return call.services["identity"].owners(call.actor)
+
+
+def changing(call: Call) -> tuple[str, ...] | None:
+    """Whose documents the one asking may change. Raises Forbidden for who may see all and change none."""
+    if not call.actor.own_only and not call.actor.may("member"):
+        raise Forbidden()
+    return owners(call)
+
+
 def shown(document: Any, state: dict[str, Any]) -> dict[str, Any]:
     """A document as the API shows it."""
     return {"id": document.id, "title": document.title, "filename": document.filename, "media_type": document.media_type, "size": document.size,
@@ -114,55 +126,56 @@ def upload(call: Call) -> dict:
     return {"id": document.id, "job_id": document.job_id, "new": new}
 
 
-@ROUTES.get("/api/v1/documents/", access="viewer", query=Query, answer=Documents)
+@ROUTES.get("/api/v1/documents/", access="guest", query=Query, answer=Documents)
 def documents(call: Call) -> dict:
     """Documents, the newest first, or those that match `q`, the best first, with a snippet."""
-    rows = call.service.list(call.actor.org_id, call.query.q, call.query.limit)
+    rows = call.service.list(call.actor.org_id, call.query.q, call.query.limit, owners(call))
     return {"items": [{**shown(r["document"], r), "pages_read": r["read"], "page": r["page"],
                        "snippet": "".join(text for text, _hit in r["snippet"]), "hits": [text for text, hit in r["snippet"] if hit]}
                       for r in rows]}
 
 
-@ROUTES.get("/api/v1/documents/<document_id>/", access="viewer", answer=Whole)
+@ROUTES.get("/api/v1/documents/<document_id>/", access="guest", answer=Whole)
 def document(call: Call, document_id: str) -> dict:
     """One document with its text, whole and by page."""
-    found = call.service.get(document_id, call.actor.org_id)
+    found = call.service.get(document_id, call.actor.org_id, owners(call))
     pages = call.service.pages(found)
     return {**shown(found, call.service.state(found)), "text": "\n\n".join(p.text for p in pages),
             "pages": [{"number": p.number, "text": p.text} for p in pages]}
 
 
-@ROUTES.patch("/api/v1/documents/<document_id>/", access="member", body=Change, answer=DocumentView)
+@ROUTES.patch("/api/v1/documents/<document_id>/", access="guest", body=Change, answer=DocumentView)
 def change(call: Call, document_id: str) -> dict:
     """Give a document another title or other tags."""
-    found = call.service.change(document_id, call.actor.org_id, call.actor.id, title=call.body.title, tags=call.body.tags)
+    found = call.service.change(document_id, call.actor.org_id, call.actor.id, title=call.body.title, tags=call.body.tags,
+                                owners=changing(call))
     return shown(found, call.service.state(found))
 
 
-@ROUTES.delete("/api/v1/documents/<document_id>/", access="member", status=204)
+@ROUTES.delete("/api/v1/documents/<document_id>/", access="guest", status=204)
 def delete(call: Call, document_id: str) -> None:
     """Forget a document, its text and its file."""
-    call.service.delete(document_id, call.actor.org_id, call.actor.id)
+    call.service.delete(document_id, call.actor.org_id, call.actor.id, changing(call))
 
 
-@ROUTES.post("/api/v1/documents/<document_id>/retry/", access="member", status=202, answer=Queued, raises=(Conflict,))
+@ROUTES.post("/api/v1/documents/<document_id>/retry/", access="guest", status=202, answer=Queued, raises=(Conflict,))
 def retry(call: Call, document_id: str) -> dict:
     """Read a failed document again."""
-    found = call.service.retry(document_id, call.actor.org_id, call.actor.id)
+    found = call.service.retry(document_id, call.actor.org_id, call.actor.id, changing(call))
     return {"id": found.id, "job_id": found.job_id}
 
 
-@ROUTES.get("/api/v1/documents/<document_id>/file/", access="viewer", kind="file")
+@ROUTES.get("/api/v1/documents/<document_id>/file/", access="guest", kind="file")
 def file(call: Call, document_id: str) -> Response:
     """The file as it was uploaded (always as a download: its content is never run in the panel)."""
-    found = call.service.get(document_id, call.actor.org_id)
+    found = call.service.get(document_id, call.actor.org_id, owners(call))
     return send_file(call.kit.files.path(found.digest, org_id=call.actor.org_id), found.media_type, as_attachment=True, download_name=found.filename)
 
 
-@ROUTES.get("/api/v1/documents/<document_id>/pages/<int:number>/image/", access="viewer", kind="file")
+@ROUTES.get("/api/v1/documents/<document_id>/pages/<int:number>/image/", access="guest", kind="file")
 def image(call: Call, document_id: str, number: int) -> Response:
     """A small picture of one page."""
-    found = call.service.page(call.service.get(document_id, call.actor.org_id), number)
+    found = call.service.page(call.service.get(document_id, call.actor.org_id, owners(call)), number)
     answer = send_file(call.kit.files.path(found.preview, org_id=call.actor.org_id), "image/webp")
     answer.headers["Cache-Control"] = "private, max-age=86400"
     return answer
