@@ -262,7 +262,7 @@ def test_a_full_organisation_takes_no_more_nodes_and_says_why(web):
     Organisation.update(max_nodes=1).execute()
     token = web.post("nodes/tokens/").json["token"]
     answer = Machine(web.client, 2, "pi-002").enrol(token)
-    assert answer.status_code == 422 and "max_nodes" in answer.json["detail"]
+    assert answer.status_code == 422 and "limit of nodes" in answer.json["detail"]
     Machine(web.client, 3, "pi-003").apply()
     (row,) = web.get("nodes/applications/").json["items"]
     assert web.post(f"nodes/applications/{row['id']}/approve/").status_code == 422

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from unibos.features.identity.hub_models import HubKeys, HubPerson
-from unibos.kernel.errors import Blocked, NotFound, Unavailable, UnibosError
+from unibos.kernel.errors import Blocked, NotFound, NotTrusted, Unavailable, UnibosError
 from unibos.kernel.words import T
 from unibos.wire import contact
 
@@ -46,7 +46,7 @@ class Contact:
             except Unavailable:
                 self._silent[hub.url] = self._kit.clock.monotonic()
                 continue
-            except (NotFound, Blocked) as error:  # it does not speak with this node, or the owner of this one does not want it
+            except (NotFound, Blocked, NotTrusted) as error:  # it does not speak with this node, or the owner of this one does not want it
                 self._kit.log.warning("%s: %s", hub.url, error.text)
                 continue
             found = {**said, "url": hub.url, "node_id": hub.node_id, "hub_ids": [h.node_id for h in hubs]}
@@ -72,9 +72,20 @@ class Contact:
             try:
                 answer = contact.answer(self._link.call(hub, "/api/v1/auth/permissions/sync/", "people", {"people": known}, module="identity"))
                 said.append(f"{hub.url}: {self._apply(hub, answer, {row.id: row for row in rows}, {h.node_id for h in hubs})}")
+            except NotTrusted as error:
+                self._let_go(rows)
+                said.append(f"{hub.url}: {error}")
             except (UnibosError, ValueError) as error:
                 said.append(f"{hub.url}: {error}")
         return "; ".join(said) or "no hub"
+
+    def _let_go(self, rows: list[HubPerson]) -> None:
+        """A hub that took this node's trust away vouches for nobody here any more: what was kept to let its people in is ended."""
+        with self._kit.db.transaction():
+            for row in rows:
+                self._identity.hub_people.end(row.id, revoked=True)
+            if rows:
+                self._kit.changed("people")
 
     @staticmethod
     def _of(hub: Any) -> list[HubPerson]:
