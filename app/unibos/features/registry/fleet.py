@@ -204,12 +204,12 @@ class Fleet:
 
 def _told(fields: dict[str, Any]) -> tuple[Text, str]:
     """What a change of a node's row means to people, and its tone."""
+    if "public_key" in fields:  # the row was made
+        return T("Let in as %(level)s", level=LEVELS[fields["trust"]].name), "good"
     if "revoked_at" in fields:
         gone = fields["revoked_at"] is not None
         why = fields.get("revoked_why", "")
         return (T("Trust taken away: %(why)s", why=why) if why else T("Trust taken away")) if gone else T("Trust given back"), "bad" if gone else "good"
-    if "public_key" in fields:
-        return T("Let in as %(level)s", level=LEVELS[fields["trust"]].name), "good"
     if "trust" in fields:
         return T("Trust: %(level)s", level=LEVELS[fields["trust"]].name), "bad" if fields["trust"] <= BLOCKED else "info"
     if fields.get("maintenance"):
