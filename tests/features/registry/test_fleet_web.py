@@ -388,6 +388,26 @@ def test_hubs_say_that_they_are_there(web):
     assert "last seen" in web.client.get("/nodes/", headers=web.ada).text
 
 
+def test_the_first_page_shows_who_is_silent_and_who_came_back(web):
+    machine = joined(web)
+    web.clock.advance(301)
+    web.registry.fleet.watch()
+    shown = lambda: web.client.get("/?_block=cards", headers=web.ada).text
+    assert "has reported last" in shown() and "has not reported since" in web.client.get("/nodes/", headers=web.ada).text
+    (alert,) = web.get("alerts/").json["items"]
+    assert alert["node_id"] == machine.node_id and alert["ended_at"] is None
+    machine.report()
+    assert "was silent from" in shown() and web.get("alerts/").json["items"][0]["ended_at"]
+    assert "has not reported since" not in web.client.get("/nodes/", headers=web.ada).text
+
+
+def test_the_row_of_a_node_is_read_once_for_each_of_its_requests(web, monkeypatch):
+    machine, asked = joined(web), []
+    monkeypatch.setattr(type(web.db.peewee), "execute_sql", counted(type(web.db.peewee).execute_sql, asked))
+    assert machine.report().status_code == 200
+    assert len([sql for sql in asked if sql.startswith("SELECT") and 'FROM "node"' in sql]) == 1, asked
+
+
 class Wire:
     """A WebSocket's server end that notes how it was closed."""
 
