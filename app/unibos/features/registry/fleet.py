@@ -54,6 +54,8 @@ class Fleet:
             raise (Forbidden if level in LEVELS else Invalid)(verdict.why)
         if node.revoked_at is not None:
             raise Conflict(T("Its trust was taken away. The owner has to give it back first."))
+        if node.trust == level:
+            return node
         with self._kit.db.transaction():
             self._change(node, actor_id, f"trust {node.trust} → {level}", trust=level)
             if level <= BLOCKED:
