@@ -1,5 +1,6 @@
 """The registry through the hub's API: joining by approval, trust, maintenance, revocation, metrics, and what strangers are told."""
 
+import base64
 import datetime as dt
 import itertools
 
@@ -46,7 +47,7 @@ def test_a_node_without_a_token_asks_waits_and_is_let_in(web):
     first = machine.apply()
     assert first.status_code == 200 and first.json["state"] == "pending" and first.json["node_id"] == first.json["org_id"] == ""
     (row,) = web.get("nodes/applications/").json["items"]
-    assert row["hostname"] == "pi-001" and row["address"] == "127.0.0.1" and row["fingerprint"] == fingerprint(__import__("base64").b64decode(machine.key))
+    assert row["hostname"] == "pi-001" and row["address"] == "127.0.0.1" and row["fingerprint"] == fingerprint(base64.b64decode(machine.key))
     assert web.get("nodes/").json["items"] == [] and machine.apply().json["state"] == "pending"
     assert Application.select().count() == 1
     made = web.post(f"nodes/applications/{row['id']}/approve/", {"trust": 4})
@@ -189,6 +190,15 @@ def test_a_revoked_node_is_refused_with_every_route_and_no_token_brings_it_back(
     assert web.post(f"nodes/{machine.node_id}/unrevoke/").json["revoked_at"] is None and machine.report().status_code == 200
 
 
+def test_a_key_has_one_spelling(web):
+    machine = joined(web)
+    web.post(f"nodes/{machine.node_id}/revoke/")
+    other = machine.key[:-2] + chr(ord(machine.key[-2]) + 1) + "="
+    assert base64.b64decode(other) == base64.b64decode(machine.key)
+    assert web.client.post("/api/v1/nodes/challenge/", json={"public_key": other}).status_code == 400
+    assert machine.apply(public_key=other).status_code == 400 and machine.enrol("T", public_key=other).status_code == 400
+
+
 def test_nobody_without_the_key_learns_that_a_node_is_known_or_revoked(web):
     machine, stranger = joined(web), Machine(web.client, 3)
     web.post(f"nodes/{machine.node_id}/revoke/")
@@ -255,6 +265,14 @@ def test_a_worker_of_its_own_joins_by_a_token_for_workers(web):
     assert worker.enrol(web.post("nodes/tokens/", {"kind": "worker"}).json["token"]).status_code == 201
     (shown,) = web.get("nodes/?kind=worker").json["items"]
     assert shown["kind"] == "worker" and shown["queues"] == ["ocr", "media"]
+    web.services["jobs"].hello("box-hub-default", "default", 77, {})
+    items = web.get("workers/").json["items"]
+    assert [(w["name"], w["kind"], w["queue"], w["alive"]) for w in items] == [("box-hub-default", "process", "default", True), ("gpu-001", "machine", "ocr, media", False)]
+    worker.log_in()
+    worker.report(queues=["ocr"])
+    assert [(w["queue"], w["alive"]) for w in web.get("workers/").json["items"]][1] == ("ocr", True)
+    page = web.client.get("/nodes/", headers=web.ada).text
+    assert "Workers with a machine of their own" in page and "box-hub-default" in page
 
 
 def test_a_full_organisation_takes_no_more_nodes_and_says_why(web):
@@ -368,6 +386,26 @@ def test_hubs_say_that_they_are_there(web):
     web.clock.advance(61)
     assert web.get("hubs/").json["items"][0]["status"] == "offline"
     assert "last seen" in web.client.get("/nodes/", headers=web.ada).text
+
+
+def test_the_first_page_shows_who_is_silent_and_who_came_back(web):
+    machine = joined(web)
+    web.clock.advance(301)
+    web.registry.fleet.watch()
+    shown = lambda: web.client.get("/?_block=cards", headers=web.ada).text
+    assert "has reported last" in shown() and "has not reported since" in web.client.get("/nodes/", headers=web.ada).text
+    (alert,) = web.get("alerts/").json["items"]
+    assert alert["node_id"] == machine.node_id and alert["ended_at"] is None
+    machine.report()
+    assert "was silent from" in shown() and web.get("alerts/").json["items"][0]["ended_at"]
+    assert "has not reported since" not in web.client.get("/nodes/", headers=web.ada).text
+
+
+def test_the_row_of_a_node_is_read_once_for_each_of_its_requests(web, monkeypatch):
+    machine, asked = joined(web), []
+    monkeypatch.setattr(type(web.db.peewee), "execute_sql", counted(type(web.db.peewee).execute_sql, asked))
+    assert machine.report().status_code == 200
+    assert len([sql for sql in asked if sql.startswith("SELECT") and 'FROM "node"' in sql]) == 1, asked
 
 
 class Wire:

@@ -105,7 +105,8 @@ def test_a_refusal_is_kept_and_may_be_asked_anew(member):
         member.link.wishes.drop(URL)
 
 
-@pytest.mark.parametrize(("url", "pin", "error"), [("http://hub.example.org", "", Invalid), ("ftp://x", "", Invalid), (URL, "SHORT", Invalid), ("", "", Invalid)])
+@pytest.mark.parametrize(("url", "pin", "error"), [("http://hub.example.org", "", Invalid), ("ftp://x", "", Invalid), (URL, "SHORT", Invalid), ("", "", Invalid),
+                                                ("https://[", "", Invalid), ("https://a:99999", "", Invalid), ("https://a:b", "", Invalid)])
 def test_what_cannot_be_asked_changes_nothing(member, url, pin, error):
     with pytest.raises(error):
         member.registry.apply(url, "", pin)

@@ -120,6 +120,7 @@ def test_joining_by_approval_on_both_databases(fleet):
         fleet.registry.applications.approve(row["id"], fleet.org, "ada", "admin", 5)
     node = fleet.registry.applications.approve(row["id"], fleet.org, "ada", "owner", 5)
     assert ask("") == {"state": "approved", "node_id": node.id, "org_id": fleet.org} and node.trust == 5
+    assert [str(row["text"]) for row in fleet.fleet.history(node.id)] == ["Let in as owner"]
 
 
 def test_two_agents_on_one_database_tell_it_once(fleet):

@@ -50,26 +50,6 @@ class Jobs(BaseModel):
     queues: dict[str, dict[str, int]]
 
 
-class Worker(BaseModel):
-    """A process that does jobs."""
-
-    name: str
-    queue: str
-    pid: int
-    version: str
-    capabilities: Any
-    started_at: str
-    seen_at: str
-    job_id: str
-    alive: bool
-
-
-class Workers(BaseModel):
-    """All workers."""
-
-    items: list[Worker]
-
-
 def shown(call: Call, job: Job) -> dict[str, Any]:
     """A job as the API shows it."""
     return {"id": job.id, "type": job.type, "title": say(call.services["jobs"].title(job)), "queue": job.queue, "state": job.state,
@@ -106,7 +86,30 @@ def repeat(call: Call, job_id: str) -> dict:
     return job(call, job_id)
 
 
-@ROUTES.get("/api/v1/workers/", access="viewer", answer=Workers)
+class WorkerOut(BaseModel):
+    """Who works: a process of this device (`pid`, `job_id`), or a machine of its own."""
+
+    name: str
+    kind: Literal["process", "machine"]
+    queue: str
+    pid: int | None
+    version: str
+    capabilities: dict[str, Any]
+    started_at: str
+    seen_at: str | None
+    job_id: str
+    alive: bool
+
+
+class WorkersOut(BaseModel):
+    """Workers."""
+
+    items: list[WorkerOut]
+
+
+@ROUTES.get("/api/v1/workers/", access="viewer", answer=WorkersOut)
 def workers(call: Call) -> dict:
-    """The workers that have said they are there."""
-    return {"items": [{**w, "started_at": w["started_at"].isoformat(), "seen_at": w["seen_at"].isoformat()} for w in call.service.workers()]}
+    """The workers that have said they are there: this device's processes, and machines that only work."""
+    found = [{**w, "kind": "process"} for w in call.service.workers()]
+    found += [{"pid": None, "job_id": "", **w, "kind": "machine"} for w in call.service.machines(call.actor.org_id)]
+    return {"items": [{**w, "started_at": w["started_at"].isoformat(), "seen_at": w["seen_at"].isoformat() if w["seen_at"] else None} for w in found]}

@@ -24,6 +24,8 @@ class Work:
 
     def __init__(self, kit: Kit):
         self._kit = kit
+        # Machines that only work, of an organisation: {name, queue, version, capabilities, started_at, seen_at, alive}. Whoever knows them says it here.
+        self.machines: Callable[[str], list[dict[str, Any]]] = lambda _org_id: []
 
     def list(self, org_id: str, *, state: str = "", queue: str = "", most: int = 50) -> list[Job]:
         """Jobs of an organisation, the newest first; `state` may be `open`."""

@@ -28,8 +28,12 @@ def b64(data: bytes) -> str:
 
 def tidy(url: str) -> str:
     """A hub's address as it is kept: https when no scheme is given, no path. Raises Invalid."""
-    parts = urlsplit(url if "://" in url else f"https://{url}")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+    try:
+        parts = urlsplit(url if "://" in url else f"https://{url}")
+        good = parts.scheme in ("http", "https") and parts.hostname and not parts.username and (parts.port or True)
+    except ValueError:  # brackets or a port that are none
+        good = False
+    if not good:
         raise Invalid(T("%(url)s is no address of a hub. Write it as https://hub.example.org.", url=url[:100]))
     return f"{parts.scheme}://{parts.netloc}"
 

@@ -63,7 +63,8 @@ def member_loops(kit: Kit, services: Mapping[str, Any]) -> list[tuple[str, Loop]
         except UnibosError as error:
             kit.log.warning("asking to join: %s", error.text)
 
-    return [("heartbeats", heartbeats), ("asking", lambda stop: _each(kit, ASK_SECONDS, ask, stop)), ("joins", lambda stop: kit.bus.serve("registry", registry.answer, stop))]
+    return [("heartbeats", heartbeats), ("asking", lambda stop: _each(kit, ASK_SECONDS, ask, stop)),
+            ("joins", lambda stop: kit.bus.serve("registry", registry.answer, stop))]
 
 
 def call_back(kit: Kit, node: Any) -> str:

@@ -232,6 +232,12 @@ class Authority:
                 .where(Node.org_id == org_id, Node.deleted_at.is_null()).order_by(Node.hostname))
         return [(node, pulse := getattr(node, "pulse", None), self.state(node, pulse)) for node in rows]
 
+    def workers(self, org_id: str) -> list[dict[str, Any]]:
+        """The machines of an organisation that only work, as `jobs` lists workers."""
+        return [{"name": n.hostname, "queue": ", ".join(n.queues), "version": n.version, "capabilities": n.capabilities, "started_at": n.created_at,
+                 "seen_at": p.heartbeat_at if p else None, "alive": s.status in ("online", "unreachable")}
+                for n, p, s in self.nodes(org_id) if n.kind == "worker"]
+
     def node(self, node_id: str, org_id: str) -> tuple[Node, Pulse | None, State]:
         """One node; raises NotFound, also for another organisation's."""
         node = Node.get_or_none(Node.id == node_id, Node.org_id == org_id, Node.deleted_at.is_null()) if ID.fullmatch(node_id) else None
@@ -261,4 +267,6 @@ def counts(_kit: Kit, _services: Mapping[str, Any]) -> Callable[[str], int]:
 
 def build(kit: Kit, services: Mapping[str, Any]) -> Authority:
     """The service."""
-    return Authority(kit, services["identity"], services["orgs"])
+    made = Authority(kit, services["identity"], services["orgs"])
+    services["jobs"].machines = made.workers
+    return made

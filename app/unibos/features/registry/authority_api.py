@@ -210,8 +210,9 @@ def peers(call: Call) -> dict:
 
 @ROUTES.socket("/ws/nodes/", access="node", unclaimed=True)
 def line(call: Call, connection: Any) -> None:
-    """A line to a node: it is told when the list of revoked nodes has grown, and closed (4403) as soon as it is not trusted any more."""
+    """A line to a node: it is told the number of the newest list of revoked nodes now and then, and closed (4403) as soon as it is not trusted any more."""
     while True:
-        if connection.receive(timeout=LISTENS) is None:
-            connection.send({"type": "here", "revocations": call.service.fleet.sequence(call.actor.org_id)})
-            call.kit.db.release()
+        connection.send({"type": "here", "revocations": call.service.fleet.sequence(call.actor.org_id)})
+        call.kit.db.release()
+        while connection.receive(timeout=LISTENS) is not None:
+            pass  # what a node says here has no meaning yet

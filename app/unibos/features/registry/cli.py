@@ -207,12 +207,10 @@ def workers(context, as_json: bool) -> None:
 
     Example: unibos-manager workers
     """
-    local = context.get("/api/v1/workers/")["items"]
-    own = context.get("/api/v1/nodes/?kind=worker")["items"]
-    rows = [*((w["name"], "online" if w["alive"] else "offline", w["queue"], w["version"], w["seen_at"]) for w in local),
-            *((w["hostname"], w["status"], ",".join(w["queues"]), w["version"], w["last_heartbeat"]) for w in own)]
-    show({"items": local, "machines": own}, as_json, table(rows, ("NAME", "STATE", "QUEUES", "VERSION", "LAST SEEN")))
-    _exit(all(row[1] in ("online", "maintenance") for row in rows))
+    answer = context.get("/api/v1/workers/")
+    rows = [(w["name"], w["kind"], "ok" if w["alive"] else "SILENT", w["queue"], w["version"], w["seen_at"]) for w in answer["items"]]
+    show(answer, as_json, table(rows, ("NAME", "KIND", "STATE", "QUEUES", "VERSION", "LAST SEEN")))
+    _exit(all(w["alive"] for w in answer["items"]))
 
 
 @click.command("status")

@@ -54,6 +54,8 @@ class Fleet:
             raise (Forbidden if level in LEVELS else Invalid)(verdict.why)
         if node.revoked_at is not None:
             raise Conflict(T("Its trust was taken away. The owner has to give it back first."))
+        if node.trust == level:
+            return node
         with self._kit.db.transaction():
             self._change(node, actor_id, f"trust {node.trust} → {level}", trust=level)
             if level <= BLOCKED:
@@ -204,12 +206,12 @@ class Fleet:
 
 def _told(fields: dict[str, Any]) -> tuple[Text, str]:
     """What a change of a node's row means to people, and its tone."""
+    if "public_key" in fields:  # the row was made
+        return T("Let in as %(level)s", level=LEVELS[fields["trust"]].name), "good"
     if "revoked_at" in fields:
         gone = fields["revoked_at"] is not None
         why = fields.get("revoked_why", "")
         return (T("Trust taken away: %(why)s", why=why) if why else T("Trust taken away")) if gone else T("Trust given back"), "bad" if gone else "good"
-    if "public_key" in fields:
-        return T("Let in as %(level)s", level=LEVELS[fields["trust"]].name), "good"
     if "trust" in fields:
         return T("Trust: %(level)s", level=LEVELS[fields["trust"]].name), "bad" if fields["trust"] <= BLOCKED else "info"
     if fields.get("maintenance"):

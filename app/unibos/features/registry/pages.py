@@ -132,7 +132,8 @@ def node(call: Call, node_id: str) -> Response:
     return page(call, "node.html", node=found, pulse=pulse, state=state, plots=plots, span=call.query.span, spans=SPANS, node_words=STATES,
                 type_words=TYPES, levels=[(str(n), say(level.name)) for n, level in LEVELS.items()
                                           if OWNER not in (n, found.trust) or call.actor.role == "owner" or n == found.trust],
-                level=LEVELS[found.trust], level_list=LEVELS, fingerprint=shown(found.public_key), history=history, lasts=[(k, say(v)) for k, v in LASTS.items()],
+                level=LEVELS[found.trust], level_list=LEVELS, fingerprint=shown(found.public_key), history=history,
+                lasts=[(k, say(v)) for k, v in LASTS.items()],
                 clock=clock(pulse.clock_offset if pulse else None), kinds=OF_NODES, resting=call.service.fleet.resting(found),
                 resting_by=_name(call, found.maintenance_by))
 

@@ -11,7 +11,8 @@ from unibos.wire import pin
 # One line of text: no control characters, which a terminal would obey and PostgreSQL would refuse (NUL).
 LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
 Line = Annotated[str, StringConstraints(pattern=LINE)]
-Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+# 32 bytes in the one way to write them: a key that was revoked must not come back spelled with other spare bits at its end.
+Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$")]
 Nonce = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,64}$")]
 Signature = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{0,126}={0,2}$", max_length=128)]
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,36}$")]
