@@ -122,6 +122,8 @@ class Identity:
         if not self._kit.heavy(passwords.matches, stored, password):
             raise Unauthenticated(T("E-mail or password is wrong."))
         self.forgive(*keys)
+        if not known:
+            self._throttles.back("login*")
         if passwords.stale(stored):
             fresh = self._kit.heavy(passwords.make, password)
             with self._kit.db.transaction():

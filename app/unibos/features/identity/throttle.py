@@ -67,6 +67,11 @@ class Throttles:
         with self._kit.db.transaction():
             Throttle.delete().where(Throttle.key.in_(keys)).execute()
 
+    def back(self, key: str) -> None:
+        """Take one try back: it was right."""
+        with self._kit.db.transaction():
+            Throttle.update(count=Throttle.count - 1).where(Throttle.key == key, Throttle.count > 0).execute()
+
     def tidy(self) -> int:
         """Forget counters of windows that ended long ago; returns how many."""
         # The longest window in use is a year: the claim's, which is no stranger's to fill.
