@@ -135,6 +135,19 @@ def test_a_known_device_has_tries_of_its_own_and_an_unknown_one_of_anybody_has_n
     assert box.identity.devices.known(bo.id, device) == "" and box.identity.devices.known(box.ada.id, "") == ""
 
 
+def test_who_is_logged_in_proves_themselves_whatever_others_try(box, monkeypatch):
+    cheap(monkeypatch)
+    for n in range(6):
+        with pytest.raises((Unauthenticated, Throttled)):
+            box.identity.check_password("ada@example.org", "guess", f"10.0.0.{n}")
+    box.identity.factors.prove(box.ada.id, "10.0.0.1", password=PASSWORD)
+    for _ in range(5):
+        with pytest.raises(Unauthenticated):
+            box.identity.factors.prove(box.ada.id, "10.0.0.1", password="guess")
+    with pytest.raises(Throttled):
+        box.identity.factors.prove(box.ada.id, "10.0.0.2", password=PASSWORD)
+
+
 def test_all_strangers_together_are_bounded(box, monkeypatch):
     cheap(monkeypatch)
     outcomes = []

@@ -96,13 +96,14 @@ class Factors:
         if bool(password) == bool(code):
             raise Invalid(T("Give your password or a code, one of the two."))
         if password:
-            self._identity.check_password(self._identity.user(user_id).email, password, address)
+            self._identity.check_password(self._identity.user(user_id).email, password, address, own=user_id)
             return
+        # Who is logged in has tries of their own: what others try at the login cannot keep them from their own account.
         self._check_clock(code)
-        self._count(user_id, code, address)
+        self._count(user_id, code, address, f"own:{user_id}")
         with self._kit.db.transaction():
             good = self._spend(user_id, code)
-        self._settle(good, user_id, code, address)
+        self._settle(good, user_id, code, address, f"own:{user_id}")
 
     def begin(self, user_id: str, address: str, password: str) -> dict[str, str]:
         """A new secret that waits to be confirmed: {secret, uri}, shown this once. Raises Conflict when there is a factor or no clock."""

@@ -105,24 +105,26 @@ class Identity:
         """Forget the tries under `keys` after one that was right."""
         self._throttles.forgive(*keys)
 
-    def check_password(self, email: str, password: str, address: str, device: str = "") -> User:
+    def check_password(self, email: str, password: str, address: str, device: str = "", *, own: str = "") -> User:
         """The person of e-mail and password, which may not be enough (`log_in`). Raises Unauthenticated, alike for an unknown e-mail, or Throttled.
 
         `device`: the secret of the browser's device cookie. A device that this person is known by has tries of its own.
+        `own`: the id of who asks, logged in, about themselves; nobody else's tries are counted with theirs.
         """
         email = email.strip().lower()
         user = User.get_or_none(User.email == email)
         known = self.devices.known(user.id if user is not None else "-", device)
-        keys = (f"login-device:{known}",) if known else (f"login:{email[:100]}", f"login@{address}")
+        keys = (f"login-own:{own}",) if own else (f"login-device:{known}",) if known else (f"login:{email[:100]}", f"login@{address}")
         for key in keys:
             self.throttle(key, ceiling=CEILING)
-        if not known:
+        stranger = not known and not own
+        if stranger:
             self.throttle("login*", ALL_TRIES)
         stored = user.password_hash if user is not None and user.disabled_at is None else ""
         if not self._kit.heavy(passwords.matches, stored, password):
             raise Unauthenticated(T("E-mail or password is wrong."))
         self.forgive(*keys)
-        if not known:
+        if stranger:
             self._throttles.back("login*")
         if passwords.stale(stored):
             fresh = self._kit.heavy(passwords.make, password)
