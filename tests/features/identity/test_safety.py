@@ -89,6 +89,29 @@ def test_of_many_tries_at_once_five_count(box):
     assert len(passed) == 5
 
 
+def test_a_counter_that_is_forgotten_at_the_same_moment_refuses_nobody(box):
+    """Of four right ones at once none is told to wait, whoever has it forgotten when."""
+    refused, threads = [], []
+
+    def one():
+        try:
+            for _ in range(15):
+                box.identity.throttle("k")
+                box.identity.forgive("k")
+        except Throttled as error:
+            refused.append(error)
+        finally:
+            box.kit.db.release()
+
+    for _ in range(4):
+        threads.append(threading.Thread(target=one))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused == []
+
+
 def test_who_hammers_an_account_for_a_day_from_everywhere_keeps_its_owner_out_of_nothing(hub_web, monkeypatch):
     """Ada's own browser gets in at her first try, at any time of that day; a new one has to wait for a quarter of an hour at most."""
     web, chance = hub_web, random.Random(5)
