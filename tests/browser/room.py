@@ -236,9 +236,10 @@ class Visits:
         self.room, self._open = room, list[tuple[BrowserContext, Watch]]()
 
     def __call__(self, path: str = "/", *, role: str = "node", stack: Stack | None = None, login: bool = True, expected: tuple[str, ...] = (),
-                 width: int = 1280, height: int = 800, theme: str = "dark", language: str = "en", scripts: bool = True, live: bool | None = None) -> Page:
-        """A page in a browser of its own, at `path`; `live`: wait until it is (default: on pages that can be)."""
+                 width: int = 1280, height: int = 800, theme: str = "dark", language: str = "en", scripts: bool = True, live: bool | None = None, host: str = "") -> Page:
+        """A page in a browser of its own, at `path`; `live`: wait until it is (default: on pages that can be). `host`: another name of the box."""
         origin = getattr(stack or self.room.stack, role)
+        origin = origin.replace("127.0.0.1", host) if host else origin
         context = self.room.browser.new_context(
             viewport={"width": width, "height": height}, base_url=origin, reduced_motion="reduce", locale={"en": "en-GB", "tr": "tr-TR"}[language],
             timezone_id=ZONE, color_scheme=theme, java_script_enabled=scripts,  # type: ignore[arg-type]

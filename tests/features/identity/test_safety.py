@@ -89,6 +89,29 @@ def test_of_many_tries_at_once_five_count(box):
     assert len(passed) == 5
 
 
+def test_a_counter_that_is_forgotten_at_the_same_moment_refuses_nobody(box):
+    """Of four right ones at once none is told to wait, whoever has it forgotten when."""
+    refused, threads = [], []
+
+    def one():
+        try:
+            for _ in range(15):
+                box.identity.throttle("k")
+                box.identity.forgive("k")
+        except Throttled as error:
+            refused.append(error)
+        finally:
+            box.kit.db.release()
+
+    for _ in range(4):
+        threads.append(threading.Thread(target=one))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused == []
+
+
 def test_who_hammers_an_account_for_a_day_from_everywhere_keeps_its_owner_out_of_nothing(hub_web, monkeypatch):
     """Ada's own browser gets in at her first try, at any time of that day; a new one has to wait for a quarter of an hour at most."""
     web, chance = hub_web, random.Random(5)
@@ -133,6 +156,19 @@ def test_a_known_device_has_tries_of_its_own_and_an_unknown_one_of_anybody_has_n
         box.identity.check_password("ada@example.org", PASSWORD, "z", device)
     assert box.identity.check_password("ada@example.org", PASSWORD, "b").id == box.ada.id
     assert box.identity.devices.known(bo.id, device) == "" and box.identity.devices.known(box.ada.id, "") == ""
+
+
+def test_who_is_logged_in_proves_themselves_whatever_others_try(box, monkeypatch):
+    cheap(monkeypatch)
+    for n in range(6):
+        with pytest.raises((Unauthenticated, Throttled)):
+            box.identity.check_password("ada@example.org", "guess", f"10.0.0.{n}")
+    box.identity.factors.prove(box.ada.id, "10.0.0.1", password=PASSWORD)
+    for _ in range(5):
+        with pytest.raises(Unauthenticated):
+            box.identity.factors.prove(box.ada.id, "10.0.0.1", password="guess")
+    with pytest.raises(Throttled):
+        box.identity.factors.prove(box.ada.id, "10.0.0.2", password=PASSWORD)
 
 
 def test_all_strangers_together_are_bounded(box, monkeypatch):

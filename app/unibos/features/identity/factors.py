@@ -98,11 +98,12 @@ class Factors:
         if password:
             self._identity.prove_password(self._identity.user(user_id), password, address)
             return
+        # Who is logged in has tries of their own: what others try at the login cannot keep them from their own account.
         self._check_clock(code)
-        self._count(user_id, code, address)
+        self._count(user_id, code, address, f"own:{user_id}")
         with self._kit.db.transaction():
             good = self._spend(user_id, code)
-        self._settle(good, user_id, code, address)
+        self._settle(good, user_id, code, address, f"own:{user_id}")
 
     def begin(self, user_id: str, address: str, password: str) -> dict[str, str]:
         """A new secret that waits to be confirmed: {secret, uri}, shown this once. Raises Conflict when there is a factor or no clock."""

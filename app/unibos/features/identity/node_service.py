@@ -12,6 +12,7 @@ from unibos.features.identity.hub_people import HubPeople, wrong
 from unibos.features.identity.linking import Linking
 from unibos.features.identity.models import User
 from unibos.features.identity.service import Identity, digest
+from unibos.features.identity.throttle import CEILING
 from unibos.kernel.actors import Actor
 from unibos.kernel.errors import FactorNeeded, Throttled, Unauthenticated, Unavailable
 from unibos.kernel.words import T
@@ -130,11 +131,11 @@ class NodeIdentity(Identity):
         if person is None:
             super().prove_password(user, password, address)
             return
-        for key in (f"login:{person.email[:100]}", f"login@{address}"):
-            self.throttle(key)
+        key = f"login-own:{user.id}"
+        self.throttle(key, ceiling=CEILING)
         if not self._kit.heavy(passwords.matches, person.verifier, password):
             raise wrong()
-        self.forgive(f"login:{person.email[:100]}", f"login@{address}")
+        self.forgive(key)
 
     # Who is asking.
 

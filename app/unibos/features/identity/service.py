@@ -123,7 +123,7 @@ class Identity:
 
     def prove_password(self, user: User, password: str, address: str) -> None:
         """Raise Unauthenticated or Throttled unless the password is this person's."""
-        self.check_password(user.email, password, address)
+        self.check_password(user.email, password, address, own=user.id)
 
     def own_ids(self, user_id: str) -> tuple[str, ...]:
         """The ids by which records belong to this person."""
@@ -143,32 +143,36 @@ class Identity:
         """Forget the tries under `keys` after one that was right."""
         self._throttles.forgive(*keys)
 
-    def check_password(self, email: str, password: str, address: str, device: str = "") -> User:
+    def check_password(self, email: str, password: str, address: str, device: str = "", *, own: str = "") -> User:
         """The person of e-mail and password, which may not be enough (`log_in`). Raises Unauthenticated, alike for an unknown e-mail, or Throttled.
 
         `device`: the secret of the browser's device cookie. A device that this person is known by has tries of its own.
+        `own`: the id of who asks, logged in, about themselves; nobody else's tries are counted with theirs.
         """
         email = email.strip().lower()
         user = User.get_or_none(User.email == email)
-        known, keys = self._login_keys(user, email, address, device)
+        known, keys = self._login_keys(user, email, address, device, own)
         for key in keys:
             self.throttle(key, ceiling=CEILING)
-        if not known:
+        stranger = not known and not own
+        if stranger:
             self.throttle("login*", ALL_TRIES)
         stored = user.password_hash if user is not None and user.disabled_at is None else ""
         if not self._kit.heavy(passwords.matches, stored, password):
             raise Unauthenticated(T("E-mail or password is wrong."))
         self.forgive(*keys)
+        if stranger:
+            self._throttles.back("login*")
         if passwords.stale(stored):
             fresh = self._kit.heavy(passwords.make, password)
             with self._kit.db.transaction():
                 User.update(password_hash=fresh).where(User.id == user.id, User.password_hash == stored).execute()
         return user
 
-    def _login_keys(self, user: User | None, email: str, address: str, device: str) -> tuple[str, tuple[str, ...]]:
+    def _login_keys(self, user: User | None, email: str, address: str, device: str, own: str = "") -> tuple[str, tuple[str, ...]]:
         """The known device, if it is one, and the keys under which tries count."""
         known = self.devices.known(user.id if user is not None else "-", device)
-        return known, (f"login-device:{known}",) if known else (f"login:{email[:100]}", f"login@{address}")
+        return known, (f"login-own:{own}",) if own else (f"login-device:{known}",) if known else (f"login:{email[:100]}", f"login@{address}")
 
     def log_in(self, email: str, password: str, address: str, device: str = "", rp_id: str = "") -> User:
         """The person whom the password alone lets in. Raises as `check_password`, or FactorNeeded with a challenge for `factors.answer`."""

@@ -21,6 +21,8 @@ CEILING = 900.0
 # Passwords that strangers may try in all, a minute: each costs this machine a tenth of a second or more.
 ALL_TRIES = 120
 IDLE = dt.timedelta(days=1)
+# Requests at the same moment read the clock one after another; a clock that goes back by more than this opens a new window.
+SKEW = dt.timedelta(seconds=5)
 
 
 def window_of(level: int, window: float, ceiling: float) -> float:
@@ -38,20 +40,28 @@ class Throttles:
         """Count a try under `key`; raises Throttled over `limit` tries in `window` seconds, which grow to `ceiling` (0: they do not)."""
         now = self._kit.now()
         with self._kit.db.transaction():
-            # The database counts, each step in one statement: of many tries at once no two are taken for the same one.
-            row = self._row(key, now)
-            seconds = window_of(row.level, window, ceiling)
-            if not row.since <= now < row.since + dt.timedelta(seconds=seconds):
-                # Whoever comes first opens the next window; the others find it open.
-                quiet = now >= row.since + dt.timedelta(seconds=2 * seconds)
-                level = 0 if quiet or row.count < limit or now < row.since else row.level + 1
-                opened = Throttle.update(count=0, since=now, level=level).where(Throttle.key == key, Throttle.since == row.since).execute()
-                row = row if opened else self._row(key, now)
-                seconds, row.since = window_of(level, window, ceiling), now if opened else row.since
-            if Throttle.update(count=Throttle.count + 1).where(Throttle.key == key, Throttle.count < limit).execute():
-                return
+            while True:
+                row, seconds = self._window(key, now, limit, window, ceiling)
+                # The database counts, in one statement: of many tries at once no two are taken for the same one.
+                if Throttle.update(count=Throttle.count + 1).where(Throttle.key == key, Throttle.count < limit).execute():
+                    return
+                if Throttle.select().where(Throttle.key == key, Throttle.count >= limit).exists():
+                    break  # full; else somebody who was right has just had it forgotten, and this one is counted anew
         left = max(1.0, seconds - (now - row.since).total_seconds())
         raise Throttled(T("Too many tries. Wait %(seconds)s seconds.", seconds=int(left) + 1), retry_after=left)
+
+    def _window(self, key: str, now: dt.datetime, limit: int, window: float, ceiling: float) -> tuple[Throttle, float]:
+        """The counter of `key` and the seconds of the window that runs now; a new one is opened where the last is over."""
+        row = self._row(key, now)
+        seconds = window_of(row.level, window, ceiling)
+        if row.since - SKEW <= now < row.since + dt.timedelta(seconds=seconds):
+            return row, seconds
+        quiet = now >= row.since + dt.timedelta(seconds=2 * seconds)
+        level = 0 if quiet or row.count < limit or now < row.since else row.level + 1
+        # Whoever comes first opens the next window; the others find it open.
+        opened = Throttle.update(count=0, since=now, level=level).where(Throttle.key == key, Throttle.since == row.since).execute()
+        row = self._row(key, now)
+        return row, window_of(level if opened else row.level, window, ceiling)
 
     @staticmethod
     def _row(key: str, now: dt.datetime) -> Throttle:
@@ -66,6 +76,11 @@ class Throttles:
         """Forget the tries under `keys` after one that was right."""
         with self._kit.db.transaction():
             Throttle.delete().where(Throttle.key.in_(keys)).execute()
+
+    def back(self, key: str) -> None:
+        """Take one try back: it was right."""
+        with self._kit.db.transaction():
+            Throttle.update(count=Throttle.count - 1).where(Throttle.key == key, Throttle.count > 0).execute()
 
     def tidy(self) -> int:
         """Forget counters of windows that ended long ago; returns how many."""

@@ -122,7 +122,10 @@ function loggedOut() {
 }
 
 // The session was ended, maybe elsewhere: the login says why. What was typed stays to be copied.
+let leaving = false; // by one's own hand: that form knows where to go
+document.addEventListener('submit', ({ target }) => { leaving ||= target.matches('form[action="/logout/"]'); });
 function ended() {
+  if (leaving) return;
   if (dirty()) { lostAt ||= Date.now(); state('stale'); return say('bad', words.loggedOut); }
   location.replace(`/login/?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
