@@ -166,7 +166,7 @@ class Room:
     def stack(self) -> Stack:
         """A UNIBOS in use."""
         if "home" not in self._stacks:
-            stack = self._stack("home", UNIBOS_HEARTBEAT_SECONDS="1")
+            stack = self._stack("home", UNIBOS_HEARTBEAT_SECONDS="1", UNIBOS_HUB_REGISTRATION="open")
             stack.claim("hub")
             stack.claim("node")
             fill(stack, stack.folder)

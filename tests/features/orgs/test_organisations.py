@@ -128,7 +128,7 @@ def test_a_person_owns_only_so_many(on_hub, monkeypatch):
 def test_a_stranger_registers_where_it_is_open_and_learns_nothing_of_others(web):
     body = {"email": "bo@example.org", "password": PASSWORD, "name": "Bo", "organisation": "Bo & co"}
     register = lambda **more: web.client.post("/api/v1/auth/register/", json={**body, **more})
-    assert register().status_code == 403
+    assert register().status_code == 403 and web.client.get("/register/").location == "/join/"
     web.registration("open")
     told = []
     web.identity.events.note = lambda user_id, kind, *_a, **_k: told.append(kind)
@@ -138,6 +138,10 @@ def test_a_stranger_registers_where_it_is_open_and_learns_nothing_of_others(web)
     mine = web.client.get("/api/v1/organisation/", headers={"Authorization": f"Bearer {bo['token']}"}).json
     assert (mine["name"], mine["plan"], mine["role"], mine["limits"]) == ("Bo & co", "free", "owner", {"users": 1, "guests": None, "nodes": 1, "storage": 5_000_000_000})
     assert len(web.orgs.organisations.every()) == 2
+    page = web.built.app.test_client()
+    shown = page.get("/register/").text
+    done = page.post("/register/", data={**body, "email": "cy@example.org", "_csrf": shown.split('name="_csrf" value="')[1].split('"')[0]})
+    assert done.status_code == 303 and done.location == "/login/" and web.identity.people.find("cy@example.org")
     for wrong in ({"password": "short"}, {"email": "no"}, {"name": ""}, {"email": "a\0@b.c"}, {"organisation": "a\0b"}):
         assert register(**wrong).status_code == 400
 
