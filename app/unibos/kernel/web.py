@@ -44,6 +44,7 @@ class Route:
     """One address: method, path, who may come (`access`), input and answer, and the code behind it.
 
     `raises`: errors beyond those that every route of its kind can answer with (input, access, size, a part that is away).
+    `device`: it concerns the whole device, so the people of other organisations than its first are kept out.
     `unclaimed`: served before the box has an owner. `bare`: nobody is asked who they are (files, health).
     """
 
@@ -61,6 +62,7 @@ class Route:
     files: bool = False
     unclaimed: bool = False
     bare: bool = False
+    device: bool = False
 
     @property
     def name(self) -> str:

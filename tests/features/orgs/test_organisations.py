@@ -87,22 +87,30 @@ def test_plan_and_limits_are_the_operators(on_hub):
     assert {row["organisation"].name for row in organisations.every()} == {"Ada", "New name"}
 
 
-def test_nodes_are_limited_where_they_enrol(on_hub):
-    org = on_hub.organisation("Small", on_hub.ada, "free")
-    registry = on_hub.built.services["registry"]
+def test_nodes_are_limited_where_they_enrol_also_two_at_once(on_hub):
+    """By the registry's own enrolment: a revoked node gives its place back, and does not come back without one."""
+    from tests.features.orgs.test_members import at_once
+    from tests.features.registry.test_registry import enrol
 
-    def enrol(number):
-        from unibos.features.registry.models import Node
+    org, registry = on_hub.organisation("Small", on_hub.ada, "free"), on_hub.built.services["registry"]
+    on_hub.registry = registry
 
-        with on_hub.within(org), on_hub.kit.db.transaction():
-            on_hub.kit.room(org, "nodes", lambda: registry.nodes(org).__len__())
-            return on_hub.kit.records.create(Node, org_id=org, hostname=f"n{number}", public_key=f"k{number}")
+    def come(seed):
+        try:
+            with on_hub.within(org):
+                return enrol(on_hub, registry.make_token(org, "ada")[0], bytes([seed]) * 32)
+        finally:
+            on_hub.kit.db.release()
 
-    enrol(1)
-    with pytest.raises(LimitReached, match="1 of 1"):
-        enrol(2)
+    found = at_once(lambda: come(1), lambda: come(2))
+    assert sorted(type(x).__name__ for x in found) == ["LimitReached", "Node"], found
+    seed, node = next((n + 1, x) for n, x in enumerate(found) if not isinstance(x, Exception))
     with on_hub.within(org):
-        assert on_hub.orgs.organisations.used(org)["nodes"] == 1
+        assert come(seed).id == node.id, "a node that is known takes no new place"
+        registry.change(node.id, org, "ada", revoked=True)
+        assert come(3).hostname == "pi-001" and on_hub.orgs.organisations.used(org)["nodes"] == 1
+        with pytest.raises(LimitReached, match="nodes of this organisation is reached: 1 of 1"):
+            come(seed)
 
 
 def test_storage_is_limited_where_files_are_kept(on_node):
@@ -120,6 +128,22 @@ def test_a_person_owns_only_so_many(on_hub, monkeypatch):
     on_hub.organisation("Second", on_hub.ada)
     with pytest.raises(LimitReached, match="organisations of one person"):
         on_hub.organisation("Third", on_hub.ada)
+
+
+def test_the_owner_of_another_organisation_does_not_run_the_hub(web):
+    other = web.organisation("Other", bo := web.join("Bo"))
+    head = web.token(bo)
+    assert web.client.post("/api/v1/auth/organisation/", json={"organisation": other}, headers=head).status_code == 200
+    bos = {"Authorization": "Bearer " + web.client.post("/api/v1/auth/organisation/", json={"organisation": other}, headers=head).json["token"]}
+    assert web.client.get("/api/v1/organisation/", headers=bos).json["role"] == "owner"
+    for method, path, body in (("GET", "export/", None), ("GET", "export/log/", None), ("POST", "export/kill-switch/", {"on": True}), ("GET", "status/?settings=1", None),
+                               ("GET", "organisations/", None), ("POST", f"users/{web.ada.id}/disable/", None), ("DELETE", f"users/{web.ada.id}/", None),
+                               ("POST", "users/", {"email": "x@y.z", "name": "X", "password": PASSWORD}), ("PATCH", "organisation/", {"plan": "enterprise"})):
+        answer = web.client.open(f"/api/v1/{path}", method=method, json=body, headers=bos)
+        assert answer.status_code == 403, (path, answer.status_code)
+    assert "UNIBOS_DATABASE_URL" not in web.client.get("/settings/", headers=bos).text
+    assert "UNIBOS_DATABASE_URL" in web.client.get("/settings/", headers=web.token_of_ada).text
+    assert web.client.get("/api/v1/export/", headers=web.token_of_ada).status_code == 200
 
 
 # By the web.

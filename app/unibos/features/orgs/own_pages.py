@@ -159,7 +159,8 @@ def _open(call: Call) -> bool:
 
 
 def _join(call: Call, status: int = 200, **shown: Any) -> Response:
-    return page(call, "join.html", status, **{"registers": _open(call), "found": None, "form": Join(), "problem": "", "fields": {}, "role_words": ROLES, **shown})
+    return page(call, "join.html", status, **{"registers": _open(call), "found": None, "form": Join(), "problem": "", "fields": {}, "role_words": ROLES,
+                                              **shown})
 
 
 @ROUTES.get("/join/", access="open", kind="page")
