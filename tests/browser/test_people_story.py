@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.room import Room, Visits, is_live, log_in
+from tests.browser.room import Room, Visits, is_live, log_in, shot
 from tests.browser.test_pages import CUT, sideways, violations
 
 pytestmark = pytest.mark.browser
@@ -32,6 +33,7 @@ def test_somebody_is_invited_joins_and_gets_another_role(room: Room, visit: Visi
     form.get_by_label("As").select_option("viewer")
     form.get_by_role("button", name="Make the link").click()
     link = link_of(ada)
+    shot(ada, "people-made")
     assert violations(ada) == [] and ada.evaluate(CUT) == [] and sideways(ada, 320, 360) == []
     is_live(ada)
     expect(row(ada, "efe@example.org")).to_contain_text("0 of 1")
@@ -42,6 +44,7 @@ def test_somebody_is_invited_joins_and_gets_another_role(room: Room, visit: Visi
     expect(efe.locator("h1")).to_have_text(re.compile("^Join .+"))
     expect(efe).to_have_url(f"{room.stack.hub}/join/")
     assert not any(link.partition("=")[2] in url for url in asked), "the code went to the server in an address"
+    shot(efe, "join-found-360")
     assert violations(efe) == [] and efe.evaluate(CUT) == [] and sideways(efe, 320, 360) == []
     efe.get_by_label("Your name").fill("Efe")
     expect(efe.get_by_label("E-mail")).to_have_value("efe@example.org")
@@ -74,7 +77,10 @@ def test_somebody_is_invited_joins_and_gets_another_role(room: Room, visit: Visi
 
 def test_who_has_an_account_logs_in_and_joins(room: Room, visit: Visits) -> None:
     """The code waits in a cookie while they log in; scripts are off."""
-    made = room.stack.api("POST", "/api/v1/organisation/invitations/", {"role": "member"}, role="hub")[1]
+    made = json.loads(room.stack.cli("unibos-hub", "users", "invite", "--role", "member", "--json").stdout)
+    there = json.loads(room.stack.cli("unibos-hub", "orgs", "--json").stdout)["items"][1]["slug"]
+    assert [m["name"] for m in json.loads(room.stack.cli("unibos-hub", "users", "--org", there, "--json").stdout)["items"]] == ["Ada"]
+    assert room.stack.cli("unibos-hub", "users", "--org", "nowhere", check=False).returncode == 66
     page = visit("/join/", role="hub", login=False, scripts=False, expected=("status of 409",))
     page.get_by_label("Link or code").fill(made["url"])
     page.get_by_role("button", name="Go on").click()
