@@ -250,6 +250,36 @@ def browser(house, user):
     return client, form
 
 
+def test_the_pages_hand_over_leave_disable_and_make(web):
+    """What the forms of the pages do, and what they say when it goes wrong."""
+    bo = web.join("Bo")
+    (ada, adas), (bos_client, bos) = browser(web, web.ada), browser(web, bo)
+    at = f"/people/{bo.id}/"
+    assert adas(f"{at}offer/", password="not the password").status_code == 401 and "wrong" in adas(f"{at}offer/", password="not the password").text
+    assert adas(f"{at}offer/", password=PASSWORD).status_code == 303 and "ownership offered" in ada.get(at).text
+    assert "Become the owner" in bos_client.get("/organisation/").text and "Take the offer back" in ada.get("/organisation/").text
+    assert bos("/organisation/withdraw/").status_code == 303 and bos("/organisation/accept/").status_code == 409
+    adas(f"{at}offer/", password=PASSWORD)
+    assert bos("/organisation/accept/").status_code == 303 and (web.role_of(bo), web.role_of(web.ada)) == ("owner", "admin")
+    assert adas(f"/people/{bo.id}/remove/").status_code == 403 and bos("/organisation/leave/").status_code == 403
+    cy = web.join("Cy")
+    assert bos(f"/people/{cy.id}/disable/").status_code == 303 and "disabled" in bos_client.get(f"/people/{cy.id}/").text
+    assert bos(f"/people/{cy.id}/enable/").status_code == 303 and adas(f"/people/{cy.id}/disable/").status_code == 403
+    assert adas(f"/people/{cy.id}/role/", role="viewer").status_code == 303 and adas(f"/people/{cy.id}/role/", role="owner").status_code == 403
+    wrong = adas("/people/", do="guest", guest_hours="24", pin="12")
+    assert wrong.status_code == 400 and "4 to 12 digits" in wrong.text and "#invite=" not in wrong.text
+    made = adas("/people/", do="guest", guest_hours="24", pin="4711", label="<b>Gül</b>")
+    assert "#invite=" in made.text and "<b>Gül" not in made.text and "#invite=" not in ada.get("/people/").text
+    invitation = re.search(r"/people/invitations/([0-9a-f-]+)/revoke/", made.text)[1]
+    assert adas(f"/people/invitations/{invitation}/revoke/").status_code == 303 and "No invitation is open" in ada.get("/people/").text
+    assert adas("/organisation/", name="").status_code == 400 and adas("/organisation/", type="team").status_code == 403
+    assert bos("/organisation/", name="Ours", type="team", custom_domain="x").status_code == 400
+    assert bos("/organisations/new/", page="/organisations/", name="Second").status_code == 303 and "Second" in bos_client.get("/organisation/").text
+    assert adas("/organisations/new/", page="/organisations/", name="Second").status_code == 403
+    assert adas("/organisation/leave/").location == "/organisations/" and web.role_of(web.ada) == ""
+    assert adas("/organisations/", page="/organisations/", organisation=web.home).status_code == 404
+
+
 def test_a_form_of_one_organisation_is_not_taken_in_another(web):
     bo = web.join("Bo", "owner")
     other = web.organisation("Other", bo)
