@@ -51,6 +51,7 @@ DEVICES: dict[str, list[tuple[str, str, str, dict[str, Any], str, tuple[float, f
     "Attic": [("sensor", "temperature", "Temperature", {"unit_of_measurement": "°C", "availability_topic": "~/status"}, "14.1", (14.2, 0.3, 0.02))],
     "Çocuk odası sıcaklık ve nem ölçeri": [
         ("sensor", "sicaklik", "Şu anki sıcaklık", {"unit_of_measurement": "°C"}, "", None)]}
+BO = {"password": "six unrelated words"}
 TURKISH = ["Kira sözleşmesi", "Kiracı: Şükrü Yıldırım, İstanbul", "Aylık kira bedeli 12.500 TL olup her ayın", "beşinci gününe kadar ödenecektir."]
 ENGLISH = [["Annual report of the reading society", "We met forty times and read twelve books."],
            ["Second page: quarterly figures", "Members: 31. Income: 412. Expenses: 398."]]
@@ -126,7 +127,19 @@ def fill(stack: Stack, folder: Path) -> None:
         series = SqliteSeries(stack.data / role / "readings.sqlite")
         series.append(load + (rows if role == "node" else []))
         series.close()
+    people(stack)
     wait_for(lambda: all(d["status"] in ("done", "failed") for d in stack.api("GET", "/api/v1/documents/")[1]["items"]), 40)
+
+
+def people(stack: Stack) -> None:
+    """A member, a guest and open invitations on the node; a second organisation on the hub."""
+    for name, role in (("Bo Çelik", "member"), ("Cy", "viewer")):
+        assert stack.api("POST", "/api/v1/users/", {**BO, "name": name, "role": role, "email": f"{role}@example.org"})[0] == 201
+    for wanted in ({"role": "viewer", "email": "didem.yildirim@example.org"}, {"role": "guest", "label": "Gül", "guest_hours": 72}):
+        status, made = stack.api("POST", "/api/v1/organisation/invitations/", wanted)
+        assert status == 201, made
+    assert stack.call("POST", stack.node + "/api/v1/invitations/accept/", {"invitation": made["code"], "name": "Gül Aydın"})[0] == 201
+    assert stack.api("POST", "/api/v1/organisations/", {"name": "Okuma kulübü", "type": "nonprofit"}, role="hub")[0] == 201
 
 
 class Room:
@@ -170,7 +183,7 @@ class Room:
     def stack(self) -> Stack:
         """A UNIBOS in use."""
         if "home" not in self._stacks:
-            stack = self._stack("home", UNIBOS_HEARTBEAT_SECONDS="1")
+            stack = self._stack("home", UNIBOS_HEARTBEAT_SECONDS="1", UNIBOS_HUB_REGISTRATION="open")
             stack.claim("hub")
             stack.claim("node")
             fill(stack, stack.folder)
@@ -184,7 +197,8 @@ class Room:
 
         devices, documents = {d["name"]: d for d in items("devices")}, {d["filename"]: d for d in items("documents")}
         return {"device": devices["Greenhouse"]["id"], "away": devices["Attic"]["id"], "scan": documents["kira_sözleşmesi.png"]["id"],
-                "broken": documents["broken.pdf"]["id"], "job": documents["broken.pdf"]["job_id"], "node": items("nodes", "hub")[0]["id"]}
+                "broken": documents["broken.pdf"]["id"], "job": documents["broken.pdf"]["job_id"], "node": items("nodes", "hub")[0]["id"],
+                "person": next(m["user_id"] for m in items("organisation/members") if m["role"] == "member")}
 
     def logged_in(self, role: str) -> Any:
         """The cookies of a browser in which Ada is logged in."""

@@ -14,7 +14,7 @@ from tests.browser.room import Room, Visits, log_in, shot
 from tests.stack import Stack
 
 pytestmark = pytest.mark.browser
-# name: address ({…} as in Room.places), and role of the box if it is not a node; "" as role: not logged in
+# name: address ({…} as in Room.places), and role of the box; nobody: not logged in to the node, stranger: to the hub
 PAGES = {
     "home": ("/", "node"), "devices": ("/devices/", "node"), "device": ("/devices/{device}/", "node"), "device-away": ("/devices/{away}/", "node"),
     "device-add": ("/devices/add/", "node"), "documents": ("/documents/", "node"), "document": ("/documents/{scan}/", "node"),
@@ -24,7 +24,9 @@ PAGES = {
     "account": ("/settings/account/", "node"), "about": ("/about/", "node"), "search": ("/search/?q=e", "node"), "missing": ("/nowhere/", "node"),
     "login": ("/login/", "nobody"), "forgot": ("/password/forgot/", "nobody"), "reset": ("/password/reset/", "nobody"),
     "verify": ("/email/verify/", "nobody"), "claim": ("/claim/", "unclaimed"), "hub-home": ("/", "hub"), "nodes": ("/nodes/", "hub"),
-    "node": ("/nodes/{node}/", "hub"), "nodes-none": ("/nodes/?status=unreachable", "hub"), "hub": ("/hub/", "node"), "hub-settings": ("/settings/", "hub")}
+    "node": ("/nodes/{node}/", "hub"), "nodes-none": ("/nodes/?status=unreachable", "hub"), "hub": ("/hub/", "node"), "hub-settings": ("/settings/", "hub"),
+    "people": ("/people/", "node"), "person": ("/people/{person}/", "node"), "organisation": ("/organisation/", "node"), "hub-people": ("/people/", "hub"),
+    "hub-organisation": ("/organisation/", "hub"), "organisations": ("/organisations/", "hub"), "join": ("/join/", "nobody"), "register": ("/register/", "stranger")}
 EVERY = list(itertools.product(("dark", "light"), ("en", "tr"), (360, 1280)))
 TAGS = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]
 POLICY = {"default-src 'none'", "script-src 'self'", "style-src 'self'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"}
@@ -40,7 +42,7 @@ def open_page(room: Room, visit: Visits, name: str, theme: str = "dark", languag
     """The page in that look; the answer's policy and status are checked."""
     path, role = PAGES[name]
     missing = name == "missing"
-    page = visit("", role="hub" if role in ("hub", "unclaimed") else "node", stack=room.fresh if role == "unclaimed" else None, theme=theme,
+    page = visit("", role="hub" if role in ("hub", "unclaimed", "stranger") else "node", stack=room.fresh if role == "unclaimed" else None, theme=theme,
                  login=role in ("node", "hub"), language=language, width=width, height=740 if width < 700 else 800,
                  expected=("status of 404 .*/nowhere/",) if missing else (), **more)
     answer = page.goto(path.format(**room.places) if "{" in path else path)

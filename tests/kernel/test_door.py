@@ -117,7 +117,7 @@ def test_every_route_says_who_may_and_what_it_does(role, route):
                               "/api/v1/auth/email/verify/confirm/", "/password/forgot/", "/password/reset/", "/email/verify/",
                               "/settings/appearance/", "/api/v1/nodes/challenge/", "/api/v1/nodes/enrol/", "/api/v1/nodes/apply/", "/api/v1/nodes/session/",
                               # Who joins has no account yet; who was removed has no role any more, and may still choose, make, log out.
-                              "/join/", "/api/v1/invitations/look/", "/api/v1/invitations/accept/", "/api/v1/auth/register/", "/api/v1/local/auth/register/",
+                              "/join/", "/register/", "/api/v1/invitations/look/", "/api/v1/invitations/accept/", "/api/v1/auth/register/", "/api/v1/local/auth/register/",
                               "/organisations/", "/organisations/new/", "/api/v1/organisations/", "/api/v1/auth/organisation/",
                               "/logout/", "/api/v1/auth/logout/")
 

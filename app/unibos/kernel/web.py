@@ -47,6 +47,7 @@ class Route:
 
     `raises`: errors beyond those that every route of its kind can answer with (input, access, size, a part that is away).
     `also`: further statuses under which the answer has the same form.
+    `device`: it concerns the whole device, so the people of other organisations than its first are kept out.
     `unclaimed`: served before the box has an owner. `bare`: nobody is asked who they are (files, health).
     """
 
@@ -65,6 +66,7 @@ class Route:
     files: bool = False
     unclaimed: bool = False
     bare: bool = False
+    device: bool = False
 
     @property
     def name(self) -> str:

@@ -87,22 +87,30 @@ def test_plan_and_limits_are_the_operators(on_hub):
     assert {row["organisation"].name for row in organisations.every()} == {"Ada", "New name"}
 
 
-def test_nodes_are_limited_where_they_enrol(on_hub):
-    org = on_hub.organisation("Small", on_hub.ada, "free")
-    registry = on_hub.built.services["registry"]
+def test_nodes_are_limited_where_they_enrol_also_two_at_once(on_hub):
+    """By the registry's own enrolment: a revoked node gives its place back, and does not come back without one."""
+    from tests.features.orgs.test_members import at_once
+    from tests.features.registry.test_registry import enrol
 
-    def enrol(number):
-        from unibos.features.registry.models import Node
+    org, registry = on_hub.organisation("Small", on_hub.ada, "free"), on_hub.built.services["registry"]
+    on_hub.registry = registry
 
-        with on_hub.within(org), on_hub.kit.db.transaction():
-            on_hub.kit.room(org, "nodes", lambda: registry.nodes(org).__len__())
-            return on_hub.kit.records.create(Node, org_id=org, hostname=f"n{number}", public_key=f"k{number}")
+    def come(seed):
+        try:
+            with on_hub.within(org):
+                return enrol(on_hub, registry.make_token(org, "ada")[0], bytes([seed]) * 32)
+        finally:
+            on_hub.kit.db.release()
 
-    enrol(1)
-    with pytest.raises(LimitReached, match="1 of 1"):
-        enrol(2)
+    found = at_once(lambda: come(1), lambda: come(2))
+    assert sorted(type(x).__name__ for x in found) == ["LimitReached", "Node"], found
+    seed, node = next((n + 1, x) for n, x in enumerate(found) if not isinstance(x, Exception))
     with on_hub.within(org):
-        assert on_hub.orgs.organisations.used(org)["nodes"] == 1
+        assert come(seed).id == node.id, "a node that is known takes no new place"
+        registry.change(node.id, org, "ada", revoked=True)
+        assert come(3).hostname == "pi-001" and on_hub.orgs.organisations.used(org)["nodes"] == 1
+        with pytest.raises(LimitReached, match="nodes of this organisation is reached: 1 of 1"):
+            come(seed)
 
 
 def test_storage_is_limited_where_files_are_kept(on_node):
@@ -122,13 +130,29 @@ def test_a_person_owns_only_so_many(on_hub, monkeypatch):
         on_hub.organisation("Third", on_hub.ada)
 
 
+def test_the_owner_of_another_organisation_does_not_run_the_hub(web):
+    other = web.organisation("Other", bo := web.join("Bo"))
+    head = web.token(bo)
+    assert web.client.post("/api/v1/auth/organisation/", json={"organisation": other}, headers=head).status_code == 200
+    bos = {"Authorization": "Bearer " + web.client.post("/api/v1/auth/organisation/", json={"organisation": other}, headers=head).json["token"]}
+    assert web.client.get("/api/v1/organisation/", headers=bos).json["role"] == "owner"
+    for method, path, body in (("GET", "export/", None), ("GET", "export/log/", None), ("POST", "export/kill-switch/", {"on": True}), ("GET", "status/?settings=1", None),
+                               ("GET", "organisations/", None), ("POST", f"users/{web.ada.id}/disable/", None), ("DELETE", f"users/{web.ada.id}/", None),
+                               ("POST", "users/", {"email": "x@y.z", "name": "X", "password": PASSWORD}), ("PATCH", "organisation/", {"plan": "enterprise"})):
+        answer = web.client.open(f"/api/v1/{path}", method=method, json=body, headers=bos)
+        assert answer.status_code == 403, (path, answer.status_code)
+    assert "UNIBOS_DATABASE_URL" not in web.client.get("/settings/", headers=bos).text
+    assert "UNIBOS_DATABASE_URL" in web.client.get("/settings/", headers=web.token_of_ada).text
+    assert web.client.get("/api/v1/export/", headers=web.token_of_ada).status_code == 200
+
+
 # By the web.
 
 
 def test_a_stranger_registers_where_it_is_open_and_learns_nothing_of_others(web):
     body = {"email": "bo@example.org", "password": PASSWORD, "name": "Bo", "organisation": "Bo & co"}
     register = lambda **more: web.client.post("/api/v1/auth/register/", json={**body, **more})
-    assert register().status_code == 403
+    assert register().status_code == 403 and web.client.get("/register/").location == "/join/"
     web.registration("open")
     told = []
     web.identity.events.note = lambda user_id, kind, *_a, **_k: told.append(kind)
@@ -138,6 +162,10 @@ def test_a_stranger_registers_where_it_is_open_and_learns_nothing_of_others(web)
     mine = web.client.get("/api/v1/organisation/", headers={"Authorization": f"Bearer {bo['token']}"}).json
     assert (mine["name"], mine["plan"], mine["role"], mine["limits"]) == ("Bo & co", "free", "owner", {"users": 1, "guests": None, "nodes": 1, "storage": 5_000_000_000})
     assert len(web.orgs.organisations.every()) == 2
+    page = web.built.app.test_client()
+    shown = page.get("/register/").text
+    done = page.post("/register/", data={**body, "email": "cy@example.org", "_csrf": shown.split('name="_csrf" value="')[1].split('"')[0]})
+    assert done.status_code == 303 and done.location == "/login/" and web.identity.people.find("cy@example.org")
     for wrong in ({"password": "short"}, {"email": "no"}, {"name": ""}, {"email": "a\0@b.c"}, {"organisation": "a\0b"}):
         assert register(**wrong).status_code == 400
 
@@ -220,6 +248,36 @@ def browser(house, user):
         return client.post(path, data={**values, "_csrf": client.get(page).text.split('name="_csrf" value="')[1].split('"')[0]})
 
     return client, form
+
+
+def test_the_pages_hand_over_leave_disable_and_make(web):
+    """What the forms of the pages do, and what they say when it goes wrong."""
+    bo = web.join("Bo")
+    (ada, adas), (bos_client, bos) = browser(web, web.ada), browser(web, bo)
+    at = f"/people/{bo.id}/"
+    assert adas(f"{at}offer/", password="not the password").status_code == 401 and "wrong" in adas(f"{at}offer/", password="not the password").text
+    assert adas(f"{at}offer/", password=PASSWORD).status_code == 303 and "ownership offered" in ada.get(at).text
+    assert "Become the owner" in bos_client.get("/organisation/").text and "Take the offer back" in ada.get("/organisation/").text
+    assert bos("/organisation/withdraw/").status_code == 303 and bos("/organisation/accept/").status_code == 409
+    adas(f"{at}offer/", password=PASSWORD)
+    assert bos("/organisation/accept/").status_code == 303 and (web.role_of(bo), web.role_of(web.ada)) == ("owner", "admin")
+    assert adas(f"/people/{bo.id}/remove/").status_code == 403 and bos("/organisation/leave/").status_code == 403
+    cy = web.join("Cy")
+    assert bos(f"/people/{cy.id}/disable/").status_code == 303 and "disabled" in bos_client.get(f"/people/{cy.id}/").text
+    assert bos(f"/people/{cy.id}/enable/").status_code == 303 and adas(f"/people/{cy.id}/disable/").status_code == 403
+    assert adas(f"/people/{cy.id}/role/", role="viewer").status_code == 303 and adas(f"/people/{cy.id}/role/", role="owner").status_code == 403
+    wrong = adas("/people/", do="guest", guest_hours="24", pin="12")
+    assert wrong.status_code == 400 and "4 to 12 digits" in wrong.text and "#invite=" not in wrong.text
+    made = adas("/people/", do="guest", guest_hours="24", pin="4711", label="<b>Gül</b>")
+    assert "#invite=" in made.text and "<b>Gül" not in made.text and "#invite=" not in ada.get("/people/").text
+    invitation = re.search(r"/people/invitations/([0-9a-f-]+)/revoke/", made.text)[1]
+    assert adas(f"/people/invitations/{invitation}/revoke/").status_code == 303 and "No invitation is open" in ada.get("/people/").text
+    assert adas("/organisation/", name="").status_code == 400 and adas("/organisation/", type="team").status_code == 403
+    assert bos("/organisation/", name="Ours", type="team", custom_domain="x").status_code == 400
+    assert bos("/organisations/new/", page="/organisations/", name="Second").status_code == 303 and "Second" in bos_client.get("/organisation/").text
+    assert adas("/organisations/new/", page="/organisations/", name="Second").status_code == 403
+    assert adas("/organisation/leave/").location == "/organisations/" and web.role_of(web.ada) == ""
+    assert adas("/organisations/", page="/organisations/", organisation=web.home).status_code == 404
 
 
 def test_a_form_of_one_organisation_is_not_taken_in_another(web):

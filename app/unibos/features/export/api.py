@@ -72,7 +72,7 @@ class Log(BaseModel):
     items: list[Entry]
 
 
-@ROUTES.get("/api/v1/export/", access="member", answer=Exports)
+@ROUTES.get("/api/v1/export/", access="member", device=True, answer=Exports)
 def status(call: Call) -> dict:
     """What may leave this device, and where to."""
     return {"kill_switch": call.service.rules().get("kill") == "on",
@@ -80,7 +80,7 @@ def status(call: Call) -> dict:
                        "to": {d: {"allowed": v.allowed, "why": str(v.why)} for d, v in row["to"].items()}} for row in call.service.table()]}
 
 
-@ROUTES.post("/api/v1/export/rules/", access="owner", body=Rule, answer=Exports)
+@ROUTES.post("/api/v1/export/rules/", access="owner", device=True, body=Rule, answer=Exports)
 def rule(call: Call) -> dict:
     """Allow or deny one kind of data for one destination."""
     body = call.body
@@ -88,14 +88,14 @@ def rule(call: Call) -> dict:
     return status(call)
 
 
-@ROUTES.post("/api/v1/export/kill-switch/", access="owner", body=Switch, answer=Exports)
+@ROUTES.post("/api/v1/export/kill-switch/", access="owner", device=True, body=Switch, answer=Exports)
 def kill_switch(call: Call) -> dict:
     """Stop everything that leaves this device, or let the rules decide again."""
     call.service.kill(call.body.on, call.actor.id)
     return status(call)
 
 
-@ROUTES.get("/api/v1/export/log/", access="admin", answer=Log)
+@ROUTES.get("/api/v1/export/log/", access="admin", device=True, answer=Log)
 def log(call: Call) -> dict:
     """What asked to leave lately, and the answers."""
     return {"items": [{"at": r.at.isoformat(), "module": r.module, "data_type": r.data_type, "destination": r.destination, "records": r.records,

@@ -102,7 +102,7 @@ class Wanted(BaseModel):
     settings: bool = False
 
 
-@ROUTES.get("/api/v1/status/", access="admin", query=Wanted, answer=Status)
+@ROUTES.get("/api/v1/status/", access="admin", device=True, query=Wanted, answer=Status)
 def status(call: Call) -> dict:
     """The device: its checks and, when asked, every effective setting with its source (secrets masked)."""
     ready, checks = call.service.ready()

@@ -35,7 +35,7 @@ def settings(call: Call) -> Response:
     sessions = call.services["identity"].sessions(call.actor.id)
     hubs = call.services["link"].hubs() if "link" in call.services and not call.actor.own_only else None
     effective = [{"id": e.setting.name, "name": e.setting.name, "value": e.shown() or "–", "source": e.source, "sentence": say(e.setting.sentence)}
-                 for e in call.kit.settings.effective()] if call.actor.may("admin") else []
+                 for e in call.kit.settings.effective()] if call.actor.may("admin") and call.services["orgs"].of_device(call.actor) else []
     factor = call.services["identity"].factors.state(call.actor.id) if call.actor.kind == "person" and not call.actor.own_only else None
     return page(call, "settings.html", sessions=sessions, hubs=hubs, effective=effective, factor=factor)
 

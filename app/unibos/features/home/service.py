@@ -83,7 +83,7 @@ def status(kit: Kit, services: Mapping[str, Any]) -> Callable[[], dict[str, Any]
     from unibos.kernel.jobs import Job
 
     def report() -> dict[str, Any]:
-        return {"alerts": Job.select().where(Job.state == "failed").count()}
+        return {"alerts": Job.select().where(Job.state == "failed", Job.org_id.in_(("", kit.db.org()))).count()}
 
     return report
 

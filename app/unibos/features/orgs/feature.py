@@ -35,4 +35,4 @@ NODE = Feature(
 )
 
 HUB = replace(NODE, routes=("api:ROUTES", "api:HUB_ROUTES", "people_api:ROUTES", "people_api:HUB_ROUTES", "pages:ROUTES", "people_pages:ROUTES",
-                            "own_pages:ROUTES"))
+                            "own_pages:ROUTES", "own_pages:HUB_ROUTES"))

@@ -38,7 +38,7 @@ class Organisations:
 
     def operator(self, actor: Actor) -> bool:
         """Whether somebody runs this device: the console, or an owner of its first organisation."""
-        return actor.kind == "console" or (actor.kind == "person" and actor.role == "owner" and bool(actor.org_id) and actor.org_id == self._orgs.home_id())
+        return self._orgs.of_device(actor) and actor.role == "owner"
 
     def why_not_create(self, actor: Actor) -> Text | None:
         """Why somebody may not make an organisation here; None: they may."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from unibos.features.orgs import decide
 from unibos.features.orgs.api import changes, person
 from unibos.features.orgs.limits import GIGABYTE
-from unibos.features.orgs.people_api import address
+from unibos.features.orgs.people_api import REGISTERED, address
 from unibos.features.orgs.people_pages import ROLES
 from unibos.features.orgs.shapes import Line
 from unibos.kernel.errors import Invalid, UnibosError
@@ -18,7 +18,7 @@ from unibos.kernel.web import Call, Routes, cookie_name, set_cookie
 from unibos.kernel.words import T
 from unibos.panel.shell import Words, go, page, say, toast
 
-ROUTES = Routes()
+ROUTES, HUB_ROUTES = Routes(), Routes()
 TYPE_WORDS = Words(individual=T("individual"), family=T("family"), team=T("team"), organization=T("organisation"), nonprofit=T("non-profit"),
                    enterprise=T("company"))
 PLAN_WORDS = Words(free=T("free"), starter=T("starter"), professional=T("professional"), enterprise=T("enterprise"), self_hosted=T("self-hosted"))
@@ -154,8 +154,13 @@ class Join(BaseModel):
     pin: Line = Field("", max_length=12)
 
 
+def _open(call: Call) -> bool:
+    return call.kit.role == "hub" and call.kit.settings["UNIBOS_REGISTRATION"] == "open"
+
+
 def _join(call: Call, status: int = 200, **shown: Any) -> Response:
-    return page(call, "join.html", status, **{"found": None, "form": Join(), "problem": "", "fields": {}, "role_words": ROLES, **shown})
+    return page(call, "join.html", status, **{"registers": _open(call), "found": None, "form": Join(), "problem": "", "fields": {}, "role_words": ROLES,
+                                              **shown})
 
 
 @ROUTES.get("/join/", access="open", kind="page")
@@ -206,7 +211,39 @@ def _in(call: Call, user: Any, org_id: str) -> Response:
         call.service.organisations.switch(call.actor, org_id)
     else:
         _session, secret = call.services["identity"].open_session(user, "browser", address(), request.user_agent.string)
-        seconds = call.kit.settings["UNIBOS_REFRESH_SECONDS"] if user.expires_at is None else int((user.expires_at - call.kit.now()).total_seconds())
+        left = user.expires_at and int((user.expires_at - call.kit.now()).total_seconds())
+        seconds = left or call.kit.settings["UNIBOS_REFRESH_SECONDS"]
         set_cookie(call.kit, answer, "", secret, seconds)
     set_cookie(call.kit, answer, "join", "", 0)
     return answer
+
+
+# Registering, where a hub lets everybody in.
+
+
+class Newcomer(BaseModel):
+    """A new person with an organisation of their own."""
+
+    name: Line = Field("", max_length=120)
+    email: Line = Field("", max_length=254)
+    password: str = Field("", max_length=256)
+    organisation: Line = Field("", max_length=120)
+
+
+@HUB_ROUTES.get("/register/", access="open", kind="page")
+def newcomer(call: Call) -> Response:
+    """Ask who wants to register; elsewhere than on an open hub it takes an invitation."""
+    if not _open(call):
+        return go("/join/")
+    return page(call, "register.html", form=Newcomer(), problem="", fields={})
+
+
+@HUB_ROUTES.post("/register/", access="open", kind="page", body=Newcomer)
+def register(call: Call) -> Response:
+    """Register; what follows is the login, whether or not the e-mail was known."""
+    form = call.body
+    try:
+        call.service.organisations.register(form.email, form.password, form.name, form.organisation, address())
+    except UnibosError as error:
+        return page(call, "register.html", error.status, form=form, problem=say(error.text), fields={k: say(v) for k, v in error.fields.items()})
+    return toast("/login/", REGISTERED)

@@ -72,6 +72,8 @@ def guard(kit: Kit, services: Mapping[str, Any]) -> Callable[[Route, Actor], Res
             if route.kind == "page":
                 return go("/organisations/")
             raise Forbidden(T("You do not belong to this organisation (any more). Choose another one, or ask for an invitation."))
+        if route.device and actor.kind == "person" and not orgs.of_device(actor):
+            raise Forbidden(T("This concerns the whole device. Only its own organisation may do it."))
         if route.unclaimed or route.access == "node" or actor.kind in ("console", "node") or orgs.claimed():
             return None
         if route.kind == "page":

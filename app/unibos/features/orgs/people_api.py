@@ -13,6 +13,7 @@ from unibos.kernel.words import T
 from unibos.panel.shell import say
 
 ROUTES, HUB_ROUTES, NODE_ROUTES = Routes(), Routes(), Routes()
+REGISTERED = T("If this e-mail address had no account here, it has one now: log in. If it had one, nothing was changed.")
 
 
 def address() -> str:
@@ -143,7 +144,7 @@ def register(call: Call) -> shapes.Said:
     """Register as a new person with an organisation of one's own, where this hub lets everybody in; the same answer for a known e-mail."""
     body = call.body
     call.service.organisations.register(body.email, body.password, body.name, body.organisation, address())
-    return shapes.Said(detail=say(T("If this e-mail address had no account here, it has one now: log in. If it had one, nothing was changed.")))
+    return shapes.Said(detail=say(REGISTERED))
 
 
 @NODE_ROUTES.post("/api/v1/local/auth/register/", access="open", body=shapes.LocalAccount, status=201, answer=shapes.MemberOut,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -73,7 +74,7 @@ def add(context, email: str, name: str, role: str, hours: int, password_stdin: b
     Example: unibos users add bo@example.org --name Bo --password-stdin < password.txt
     """
     if password_stdin:
-        password = click.get_text_stream("stdin").readline().rstrip("\r\n")
+        password = sys.stdin.readline().rstrip("\r\n")
         answer = context.post("/api/v1/users/", {"email": email, "name": name or email.partition("@")[0], "password": password, "role": role})
         return show(answer, as_json, f"{answer['name']} ({answer['email']}) is a {answer['role']} now")
     return _invite(context, as_json, role=role, email=email, hours=hours)
@@ -104,7 +105,7 @@ def invite(context, role: str, email: str, hours: int, uses: int, as_json: bool)
 @click.pass_obj
 def guest(context, name: str, stay: int, pin_stdin: bool, as_json: bool) -> None:
     """Make a link that lets a guest in for a time, without e-mail and password."""
-    pin = click.get_text_stream("stdin").readline().strip() if pin_stdin else ""
+    pin = sys.stdin.readline().strip() if pin_stdin else ""
     _invite(context, as_json, role="guest", label=name, guest_hours=stay, hours=24, pin=pin)
 
 

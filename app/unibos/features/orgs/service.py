@@ -12,6 +12,7 @@ from unibos.features.orgs.limits import Limiter
 from unibos.features.orgs.members import Members
 from unibos.features.orgs.models import CLAIMED, HOME, ORG_OF_PERSON, ORG_OF_SLUG, Member, Organisation
 from unibos.features.orgs.organisations import Organisations, slug_of
+from unibos.kernel.actors import Actor
 from unibos.kernel.errors import Conflict, Forbidden
 from unibos.kernel.words import T
 
@@ -60,6 +61,10 @@ class Orgs:
     def home_id(self) -> str:
         """The id of `home()`."""
         return self._kit.db.find(HOME) or self.home().id
+
+    def of_device(self, actor: Actor) -> bool:
+        """Whether somebody is of the organisation that the device itself belongs to: the console, or a member of its first one."""
+        return actor.kind == "console" or (bool(actor.org_id) and actor.org_id == self.home_id())
 
     def get(self, org_id: str) -> Organisation | None:
         """An organisation by id."""
