@@ -20,7 +20,7 @@ PAGES = {
     "device-add": ("/devices/add/", "node"), "documents": ("/documents/", "node"), "document": ("/documents/{scan}/", "node"),
     "document-failed": ("/documents/{broken}/", "node"), "documents-found": ("/documents/?q=sozlesme", "node"),
     "documents-none": ("/documents/?q=nothing+at+all", "node"), "jobs": ("/jobs/", "node"), "job": ("/jobs/{job}/", "node"),
-    "settings": ("/settings/", "node"), "security": ("/settings/security/", "node"), "about": ("/about/", "node"), "search": ("/search/?q=e", "node"), "missing": ("/nowhere/", "node"),
+    "settings": ("/settings/", "node"), "security": ("/settings/security/", "node"), "account": ("/settings/account/", "node"), "about": ("/about/", "node"), "search": ("/search/?q=e", "node"), "missing": ("/nowhere/", "node"),
     "login": ("/login/", "nobody"), "claim": ("/claim/", "unclaimed"), "hub-home": ("/", "hub"), "nodes": ("/nodes/", "hub"),
     "node": ("/nodes/{node}/", "hub"), "hub-settings": ("/settings/", "hub")}
 EVERY = list(itertools.product(("dark", "light"), ("en", "tr"), (360, 1280)))
