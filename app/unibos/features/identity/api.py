@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field
 
-from unibos.kernel.errors import Unauthenticated
+from unibos.kernel.errors import Conflict, Throttled, Unauthenticated
 from unibos.kernel.web import Call, Routes
 
 ROUTES, HUB_ROUTES, NODE_ROUTES = Routes(), Routes(), Routes()
@@ -77,13 +77,13 @@ def hub_factor(call: Call) -> dict:
     return _second(call)
 
 
-@NODE_ROUTES.post("/api/v1/local/auth/login/", access="open", body=Login, answer=Tokens)
+@NODE_ROUTES.post("/api/v1/local/auth/login/", access="open", body=Login, answer=Tokens, raises=(Throttled,))
 def node_login(call: Call) -> dict:
     """Log in to this node with a local account, or with one of a hub that it has joined."""
     return _login(call)
 
 
-@NODE_ROUTES.post("/api/v1/local/auth/login/factor/", access="open", body=SecondStep, answer=Tokens)
+@NODE_ROUTES.post("/api/v1/local/auth/login/factor/", access="open", body=SecondStep, answer=Tokens, raises=(Conflict, Throttled))
 def node_factor(call: Call) -> dict:
     """Complete a login to this node that answered factor-needed."""
     return _second(call)

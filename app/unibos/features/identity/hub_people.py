@@ -117,7 +117,7 @@ class HubPeople:
         fields = {"email": f"{told.id}@hub.invalid" if taken else email, "name": told.name[:120]}
         if user is None:
             return User.create(id=told.id, password_hash="", kind="hub", created_at=self._kit.now(), **fields)
-        User.update(**fields, disabled_at=None).where(User.id == told.id).execute()
+        User.update(**fields).where(User.id == told.id).execute()
         return self._identity.user(told.id)
 
     def end(self, user_id: str, *, revoked: bool) -> None:

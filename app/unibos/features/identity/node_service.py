@@ -10,7 +10,7 @@ from unibos.features.identity import passwords
 from unibos.features.identity.hub_models import HubLogin
 from unibos.features.identity.hub_people import HubPeople, wrong
 from unibos.features.identity.linking import Linking
-from unibos.features.identity.models import User
+from unibos.features.identity.models import Session, User
 from unibos.features.identity.service import Identity, digest
 from unibos.kernel.actors import Actor
 from unibos.kernel.errors import FactorNeeded, Throttled, Unauthenticated, Unavailable
@@ -118,7 +118,16 @@ class NodeIdentity(Identity):
             claims = self.hub_people.verify(str(said["token"]), str(said["issuer"]))
             if claims["sub"] != told.id:
                 raise wrong()
-            return self.hub_people.keep(claims["iss"], told, verifier=verifier)
+            user = self.hub_people.keep(claims["iss"], told, verifier=verifier)
+        if user.disabled_at is not None:  # this node's owner has shut them out, whatever the hub says
+            raise wrong()
+        return user
+
+    def _answer(self, user: User, session: Session, secret: str) -> dict[str, Any]:
+        person = self.hub_people.person(user.id)
+        if person is not None:
+            user.email = person.email  # the row may have another one, where a local account has this e-mail
+        return super()._answer(user, session, secret)
 
     def prove_password(self, user: User, password: str, address: str) -> None:
         """Raise Unauthenticated or Throttled unless the password is the person's, for a hub's person by what was kept of it here."""
