@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from unibos.kernel.errors import Conflict, Throttled, Unauthenticated
 from unibos.kernel.web import Call, Routes
+from unibos.panel.shell import say
 
 ROUTES, HUB_ROUTES, NODE_ROUTES = Routes(), Routes(), Routes()
 
@@ -122,4 +123,4 @@ def whoami(call: Call) -> dict:
     """Who the one asking is, here."""
     actor = call.actor
     return {"kind": actor.kind, "id": actor.id, "name": actor.name, "org_id": actor.org_id, "role": actor.role, "via": actor.via,
-            "offline": actor.offline}
+            "offline": actor.offline, "why": say(call.service.why(actor))}

@@ -14,7 +14,7 @@ from unibos.features.identity.models import Session, User
 from unibos.features.identity.service import Identity, digest
 from unibos.kernel.actors import Actor
 from unibos.kernel.errors import FactorNeeded, Throttled, Unauthenticated, Unavailable
-from unibos.kernel.words import T
+from unibos.kernel.words import T, Text
 from unibos.wire import contact, tokens
 
 if TYPE_CHECKING:
@@ -151,6 +151,11 @@ class NodeIdentity(Identity):
             foreign = False
         return self.hub_people.actor_of(token, Actor) if foreign else super().by_token(token)
 
+    def why(self, actor: Actor) -> Text | None:
+        """What the account page says of a person of a hub whose rights are not fresh, or whose session no hub has confirmed."""
+        found = self.hub_people.standing(actor.id) if actor.kind == "person" else None
+        return found.why if found is not None and (actor.offline or found.state != "fresh") else None
+
     def own_ids(self, user_id: str) -> tuple[str, ...]:
         """The ids by which records belong to this person: their own, and that of the account they have linked."""
         return self.linking.ids(user_id)
@@ -180,8 +185,7 @@ def status(kit: Kit, services: Mapping[str, Any]) -> Callable[[], dict[str, Any]
 
     def report() -> dict[str, Any]:
         who = actor()
-        found = services["identity"].hub_people.standing(who.id) if who.kind == "person" else None
-        if found is None or (not who.offline and found.state == "fresh"):
+        if services["identity"].why(who) is None:
             return {}
         word = T("offline session") if who.offline else T("reduced rights")
         return {"session": {"state": "warn", "text": say(word), "href": "/settings/account/"}}

@@ -21,7 +21,7 @@ from unibos.features.identity.models import Session, Throttle, User
 from unibos.features.identity.tokens import Signer
 from unibos.kernel.actors import NOBODY, Actor
 from unibos.kernel.errors import Conflict, Invalid, NotFound, Throttled, Unauthenticated
-from unibos.kernel.words import T
+from unibos.kernel.words import T, Text
 
 if TYPE_CHECKING:
     from unibos.kernel.kit import Kit
@@ -102,6 +102,10 @@ class Identity:
     def own_ids(self, user_id: str) -> tuple[str, ...]:
         """The ids by which records belong to this person."""
         return (user_id,)
+
+    def why(self, _actor: Actor) -> Text | None:
+        """Why an actor has fewer rights here than they are used to, or a session that is marked; None where there is nothing to say."""
+        return None
 
     def owners(self, actor: Actor) -> tuple[str, ...] | None:
         """Whose records an actor is shown: None for all of the organisation, or the ids that are their own."""

@@ -179,7 +179,9 @@ class Link:
                 self._tokens.pop(hub.url, None)
                 answer = self._said(hub, path, data_type, body, module)
         except Exception as error:
-            self._noted(hub, str(getattr(error, "text", error)))
+            # Whether a hub is there is told by the heartbeats; that it does not know another kind of question (an older hub) is no silence.
+            if module == "registry" or isinstance(error, Unavailable):
+                self._noted(hub, str(getattr(error, "text", error)))
             raise
         self._noted(hub, "")
         return answer
