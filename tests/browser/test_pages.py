@@ -21,7 +21,7 @@ PAGES = {
     "document-failed": ("/documents/{broken}/", "node"), "documents-found": ("/documents/?q=sozlesme", "node"),
     "documents-none": ("/documents/?q=nothing+at+all", "node"), "jobs": ("/jobs/", "node"), "job": ("/jobs/{job}/", "node"),
     "settings": ("/settings/", "node"), "security": ("/settings/security/", "node"),
-    "account": ("/settings/account/", "node"), "about": ("/about/", "node"), "search": ("/search/?q=e", "node"), "missing": ("/nowhere/", "node"),
+    "account": ("/settings/account/", "node"), "hub-account": ("/settings/hub-account/", "node"), "about": ("/about/", "node"), "search": ("/search/?q=e", "node"), "missing": ("/nowhere/", "node"),
     "login": ("/login/", "nobody"), "forgot": ("/password/forgot/", "nobody"), "reset": ("/password/reset/", "nobody"),
     "verify": ("/email/verify/", "nobody"), "claim": ("/claim/", "unclaimed"), "hub-home": ("/", "hub"), "nodes": ("/nodes/", "hub"),
     "node": ("/nodes/{node}/", "hub"), "nodes-none": ("/nodes/?status=unreachable", "hub"), "hub": ("/hub/", "node"), "hub-settings": ("/settings/", "hub"),

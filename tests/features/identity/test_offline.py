@@ -27,7 +27,7 @@ def test_a_person_of_the_hub_logs_in_with_it_and_without_it(pair):
     assert first.status_code == 200, first.text
     assert first.json["user"]["kind"] == "hub" and first.json["user"]["email"] == EVE
     who = pair.whoami(first.json["token"]).json
-    assert (who["role"], who["offline"], who["org_id"]) == ("owner", False, pair.node.services["orgs"].home_id())
+    assert (who["role"], who["offline"], who["org_id"], who["why"]) == ("owner", False, pair.node.services["orgs"].home_id(), "")
     kept = HubPerson.get()
     assert kept.verifier.startswith("$argon2id$") and User.get(User.id == kept.id).password_hash == ""
     with pair.on_hub():
@@ -108,7 +108,8 @@ def test_rights_shrink_after_seven_days_and_end_after_thirty(pair):
     pair.wire.down = True
     pair.node.clock.advance(8 * DAY)
     token = pair.log_in().json["token"]
-    assert pair.whoami(token).json["role"] == "guest"
+    who = pair.whoami(token).json
+    assert who["role"] == "guest" and "seven days" in who["why"]
     headers = pair.bearer(pair.node.client.post("/api/v1/local/auth/login/", json={"email": "ada@example.org", "password": PASSWORD}).json["token"])
     grant = f"/api/v1/local/people/{person.id}/grant/"
     assert pair.node.client.post(grant, json={"role": "member"}, headers=pair.bearer(token)).status_code == 403

@@ -37,7 +37,8 @@ def settings(call: Call) -> Response:
     effective = [{"id": e.setting.name, "name": e.setting.name, "value": e.shown() or "–", "source": e.source, "sentence": say(e.setting.sentence)}
                  for e in call.kit.settings.effective()] if call.actor.may("admin") and call.services["orgs"].of_device(call.actor) else []
     factor = call.services["identity"].factors.state(call.actor.id) if call.actor.kind == "person" and not call.actor.own_only else None
-    return page(call, "settings.html", sessions=sessions, hubs=hubs, effective=effective, factor=factor)
+    return page(call, "settings.html", sessions=sessions, hubs=hubs, effective=effective, factor=factor,
+                visiting=call.actor.own_only and call.services["identity"].user(call.actor.id).kind == "guest")
 
 
 @ROUTES.get("/about/", access="guest", kind="page")

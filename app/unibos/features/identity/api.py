@@ -149,4 +149,4 @@ def whoami(call: Call) -> dict:
     """Who the one asking is, here."""
     actor = call.actor
     return {"kind": actor.kind, "id": actor.id, "name": actor.name, "org_id": actor.org_id, "role": actor.role, "via": actor.via,
-            "offline": actor.offline}
+            "offline": actor.offline, "why": say(call.service.why(actor))}

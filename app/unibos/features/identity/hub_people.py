@@ -117,14 +117,13 @@ class HubPeople:
         fields = {"email": f"{told.id}@hub.invalid" if taken else email, "name": told.name[:120]}
         if user is None:
             return User.create(id=told.id, password_hash="", kind="hub", created_at=self._kit.now(), **fields)
-        User.update(**fields, disabled_at=None).where(User.id == told.id).execute()
+        User.update(**fields).where(User.id == told.id).execute()
         return self._identity.user(told.id)
 
     def end(self, user_id: str, *, revoked: bool) -> None:
         """Forget how the person proves who they are, and end their sessions here. Call it in a transaction."""
-        now = self._kit.now()
-        HubPerson.update(verifier="", **({"revoked_at": now} if revoked else {})).where(HubPerson.id == user_id).execute()
-        Session.update(revoked_at=now).where(Session.user_id == user_id, Session.revoked_at.is_null()).execute()
+        HubPerson.update(verifier="", **({"revoked_at": self._kit.now()} if revoked else {})).where(HubPerson.id == user_id).execute()
+        self._identity.end_sessions(user_id, why="disabled" if revoked else "password")
         self._known.pop(user_id, None)
 
     def confirm(self, user_id: str) -> None:

@@ -10,12 +10,12 @@ from unibos.features.identity import passwords
 from unibos.features.identity.hub_models import HubLogin
 from unibos.features.identity.hub_people import HubPeople, wrong
 from unibos.features.identity.linking import Linking
-from unibos.features.identity.models import User
+from unibos.features.identity.models import Session, User
 from unibos.features.identity.service import Identity, digest
 from unibos.features.identity.throttle import CEILING
 from unibos.kernel.actors import Actor
 from unibos.kernel.errors import FactorNeeded, Throttled, Unauthenticated, Unavailable
-from unibos.kernel.words import T
+from unibos.kernel.words import T, Text
 from unibos.wire import contact, tokens
 
 if TYPE_CHECKING:
@@ -123,7 +123,16 @@ class NodeIdentity(Identity):
             claims = self.hub_people.verify(str(said["token"]), str(said["issuer"]))
             if claims["sub"] != told.id:
                 raise wrong()
-            return self.hub_people.keep(claims["iss"], told, verifier=verifier)
+            user = self.hub_people.keep(claims["iss"], told, verifier=verifier)
+        if user.disabled_at is not None:  # this node's owner has shut them out, whatever the hub says
+            raise wrong()
+        return user
+
+    def _answer(self, user: User, session: Session, secret: str) -> dict[str, Any]:
+        person = self.hub_people.person(user.id)
+        if person is not None:
+            user.email = person.email  # the row may have another one, where a local account has this e-mail
+        return super()._answer(user, session, secret)
 
     def prove_password(self, user: User, password: str, address: str) -> None:
         """Raise Unauthenticated or Throttled unless the password is the person's, for a hub's person by what was kept of it here."""
@@ -146,6 +155,11 @@ class NodeIdentity(Identity):
         except tokens.Refused:
             foreign = False
         return self.hub_people.actor_of(token, Actor) if foreign else super().by_token(token)
+
+    def why(self, actor: Actor) -> Text | None:
+        """What the account page says of a person of a hub whose rights are not fresh, or whose session no hub has confirmed."""
+        found = self.hub_people.standing(actor.id) if actor.kind == "person" else None
+        return found.why if found is not None and (actor.offline or found.state != "fresh") else None
 
     def own_ids(self, user_id: str) -> tuple[str, ...]:
         """The ids by which records belong to this person: their own, and that of the account they have linked."""
@@ -176,8 +190,7 @@ def status(kit: Kit, services: Mapping[str, Any]) -> Callable[[], dict[str, Any]
 
     def report() -> dict[str, Any]:
         who = actor()
-        found = services["identity"].hub_people.standing(who.id) if who.kind == "person" else None
-        if found is None or (not who.offline and found.state == "fresh"):
+        if services["identity"].why(who) is None:
             return {}
         word = T("offline session") if who.offline else T("reduced rights")
         return {"session": {"state": "warn", "text": say(word), "href": "/settings/hub-account/"}}

@@ -129,6 +129,10 @@ class Identity:
         """The ids by which records belong to this person."""
         return (user_id,)
 
+    def why(self, _actor: Actor) -> Text | None:
+        """Why an actor has fewer rights here than they are used to, or a session that is marked; None where there is nothing to say."""
+        return None
+
     def owners(self, actor: Actor) -> tuple[str, ...] | None:
         """Whose records an actor is shown: None for all of the organisation, or the ids that are their own."""
         return self.own_ids(actor.id) if actor.own_only else None

@@ -50,10 +50,13 @@ def standing(now: dt.datetime, *, trusted: bool, seen: dt.datetime | None, confi
 
 
 def _unsure(role: str, trusted: bool) -> Text:
-    first = T("The clock of this box was never set") if not trusted else T("The clock of this box went back")
+    if trusted and role == "guest":
+        return T("The clock of this box went back, so it cannot know how old the hub's word is: you see only what is yours until the time is known.")
+    if trusted:
+        return T("The clock of this box went back, so it cannot know how old the hub's word is: you have what the owner of this box granted until then.")
     if role == "guest":
-        return T("%(clock)s, so it cannot know how old the hub's word is: you see only what is yours until the time is known.", clock=first)
-    return T("%(clock)s, so it cannot know how old the hub's word is: you have what the owner of this box granted until the time is known.", clock=first)
+        return T("The clock of this box was never set, so it cannot know how old the hub's word is: you see only what is yours until the time is known.")
+    return T("The clock of this box was never set, so it cannot know how old the hub's word is: you have what the owner of this box granted until then.")
 
 
 def _shrunk(role: str) -> Text:

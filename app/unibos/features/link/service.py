@@ -197,7 +197,9 @@ class Link:
             since = str(error.extra.get("since") or "?") if isinstance(error, NotTrusted) else None
             if since is not None:
                 self._tokens.pop(hub.url, None)
-            self._noted(hub, str(getattr(error, "text", error)), since)
+            # Whether a hub is there is told by the heartbeats; that it does not know another kind of question (an older hub) is no silence.
+            if module == "registry" or since is not None or isinstance(error, Unavailable):
+                self._noted(hub, str(getattr(error, "text", error)), since)
             raise
         self._noted(hub, "", "")
         return answer
