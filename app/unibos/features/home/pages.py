@@ -13,11 +13,16 @@ from unibos.panel.shell import page, say
 ROUTES = Routes()
 
 
+def _visiting(call: Call) -> bool:
+    """Whether somebody is here as a guest, and not as a person whose rights on this node have shrunk."""
+    return call.actor.own_only and call.services["identity"].user(call.actor.id).kind == "guest"
+
+
 @ROUTES.get("/", access="guest", kind="page")
 def dashboard(call: Call) -> Response:
     """What is wrong, what runs, how this device is."""
     if call.actor.own_only:  # nothing here is theirs
-        return page(call, "dashboard.html", cards=[], ready=True, checks=[])
+        return page(call, "dashboard.html", cards=[], ready=True, checks=[], visiting=_visiting(call))
 
     def find() -> tuple[list[dict[str, Any]], bool, list[dict[str, Any]]]:
         cards = sorted(filter(None, (card(call.actor) for card in call.kit.gather("cards"))), key=lambda c: c["order"])
@@ -26,7 +31,7 @@ def dashboard(call: Call) -> Response:
     # A fragment is asked for because something changed: it must not show what was before.
     cards, ready, checks = find() if "_block" in request.args else call.service.recent(f"{call.actor.org_id} {call.actor.role}", find)
     words = {name: value for card in cards for name, value in card.get("words", {}).items()}
-    return page(call, "dashboard.html", cards=cards, ready=ready, checks=checks, **words)
+    return page(call, "dashboard.html", cards=cards, ready=ready, checks=checks, visiting=False, **words)
 
 
 @ROUTES.get("/settings/", access="guest", kind="page")
@@ -38,7 +43,7 @@ def settings(call: Call) -> Response:
                  for e in call.kit.settings.effective()] if call.actor.may("admin") and call.services["orgs"].of_device(call.actor) else []
     factor = call.services["identity"].factors.state(call.actor.id) if call.actor.kind == "person" and not call.actor.own_only else None
     return page(call, "settings.html", sessions=sessions, hubs=hubs, effective=effective, factor=factor,
-                visiting=call.actor.own_only and call.services["identity"].user(call.actor.id).kind == "guest")
+                visiting=_visiting(call))
 
 
 @ROUTES.get("/about/", access="guest", kind="page")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field
 
 from unibos.features.identity.agents import device_name
 from unibos.features.identity.arrival import cookie, rp_id, welcome
 from unibos.features.identity.models import User
-from unibos.kernel.errors import Conflict, FactorNeeded, Throttled, Unauthenticated
+from unibos.kernel.errors import Conflict, FactorNeeded, NotFound, Throttled, Unauthenticated
 from unibos.kernel.web import Call, Routes
 from unibos.panel.shell import say
 
@@ -78,6 +80,38 @@ class Sessions(BaseModel):
     items: list[Session]
 
 
+class Whoami(BaseModel):
+    """Who somebody is on this device. `offline`: no hub could confirm it when the session began; `why` says what follows from it."""
+
+    kind: Literal["person", "console", "node"]
+    id: str
+    name: str
+    org_id: str
+    role: str
+    via: str
+    offline: bool
+    why: str
+
+
+class Jwk(BaseModel):
+    """A public Ed25519 key (RFC 8037)."""
+
+    model_config = ConfigDict(extra="allow")
+    kty: str
+    crv: str
+    alg: str
+    use: str
+    kid: str
+    x: str
+
+
+class Jwks(BaseModel):
+    """Public keys (RFC 7517)."""
+
+    model_config = ConfigDict(extra="allow")
+    keys: list[Jwk]
+
+
 def _login(call: Call) -> dict:
     address = request.remote_addr or ""
     return _in(call, call.service.log_in(call.body.email, call.body.password, address, cookie(call.kit), rp_id()))
@@ -122,7 +156,7 @@ def refresh(call: Call) -> dict:
     return call.service.refresh(call.body.refresh_token)
 
 
-@ROUTES.post("/api/v1/auth/logout/", access="open", status=204)
+@ROUTES.post("/api/v1/auth/logout/", access="open", status=204, raises=(NotFound,))
 def logout(call: Call) -> None:
     """End the session of the token that is shown."""
     if not call.actor.session_id:
@@ -130,7 +164,7 @@ def logout(call: Call) -> None:
     call.service.close_session(call.actor.session_id, call.actor.id)
 
 
-@ROUTES.get("/api/v1/auth/keys/", access="open", unclaimed=True)
+@ROUTES.get("/api/v1/auth/keys/", access="open", unclaimed=True, answer=Jwks)
 def keys(call: Call) -> dict:
     """The public keys that verify this device's tokens (JWKS)."""
     return call.service.signer.jwks()
@@ -144,7 +178,7 @@ def sessions(call: Call) -> Sessions:
                            for s in call.service.sessions(call.actor.id)])
 
 
-@ROUTES.get("/api/v1/auth/whoami/", access="guest")
+@ROUTES.get("/api/v1/auth/whoami/", access="guest", answer=Whoami)
 def whoami(call: Call) -> dict:
     """Who the one asking is, here."""
     actor = call.actor

@@ -41,7 +41,7 @@ class DocumentView(BaseModel):
     size: int
     status: str
     reason: str
-    page_count: int
+    page_count: int | None
     tags: list[str]
     job_id: str
     created_at: str
