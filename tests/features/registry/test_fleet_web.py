@@ -408,6 +408,20 @@ def test_the_row_of_a_node_is_read_once_for_each_of_its_requests(web, monkeypatc
     assert len([sql for sql in asked if sql.startswith("SELECT") and 'FROM "node"' in sql]) == 1, asked
 
 
+def test_another_organisation_is_shown_nothing_of_the_hubs_own_machines(web):
+    web.registry.fleet.beat()
+    web.services["jobs"].hello("box-hub-default", "default", 77, {})
+    user = web.services["identity"].create("dee@example.org", "four unrelated words", "Dee")
+    with web.db.transaction():
+        other = web.kit.records.create(Organisation, org_id="another", name="Another", slug="another")
+        Member.create(id=user.id, organisation_id=other.id, user_id=user.id, role="owner", joined_at=web.clock.now())
+    dee = {"Authorization": f"Bearer {web.services['identity'].tokens(user, '', '')['token']}"}
+    assert web.get("hubs/", dee).status_code == 403 and web.get("hubs/").status_code == 200
+    page = web.client.get("/nodes/", headers=dee).text
+    assert "box-hub-default" not in page and 'id="hubs"' not in page and 'id="workers"' in page
+    assert "box-hub-default" in web.client.get("/nodes/", headers=web.ada).text
+
+
 class Wire:
     """A WebSocket's server end that notes how it was closed."""
 

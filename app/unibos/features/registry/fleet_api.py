@@ -15,6 +15,7 @@ from unibos.features.registry.shapes import Capability, Line, NodeOut, NodesOut,
 from unibos.features.registry.trust import LEVELS, TRUSTED
 from unibos.kernel.errors import Conflict, Forbidden, LimitReached, NotFound
 from unibos.kernel.web import Call, Routes
+from unibos.kernel.words import T
 from unibos.panel.shell import say
 
 ROUTES = Routes()
@@ -261,7 +262,14 @@ def alerts(call: Call) -> dict:
                        "ended_at": _iso(a.ended_at)} for a in call.service.fleet.alerts(call.actor.org_id)]}
 
 
-@ROUTES.get("/api/v1/hubs/", access="viewer", answer=HubsOut)
+def of_device(call: Call) -> bool:
+    """Whether who asks is of the organisation that the hub itself belongs to; the others are shown nothing of its machines."""
+    return call.actor.kind == "console" or call.actor.org_id == call.services["orgs"].home_id()
+
+
+@ROUTES.get("/api/v1/hubs/", access="viewer", answer=HubsOut, raises=(Forbidden,))
 def hubs(call: Call) -> dict:
     """The hubs that work on this database."""
+    if not of_device(call):
+        raise Forbidden(T("This concerns the hub itself. Only its own organisation is shown it."))
     return {"items": [{**h, "seen_at": h["seen_at"].isoformat(), "started_at": h["started_at"].isoformat()} for h in call.service.fleet.hubs()]}

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from unibos.features.registry.authority import METRICS, shown
 from unibos.features.registry.cards import OF_NODES, STATES, TYPES
 from unibos.features.registry.decide import clock
-from unibos.features.registry.fleet_api import POINTS, Filter, chosen
+from unibos.features.registry.fleet_api import POINTS, Filter, chosen, of_device
 from unibos.features.registry.machine import SPANS, Span
 from unibos.features.registry.shapes import CAPABILITIES, Line
 from unibos.features.registry.trust import LEVELS, OWNER, TRUSTED, VERIFIED
@@ -79,10 +79,11 @@ def _list(call: Call, wanted: Filter, token: dict[str, Any] | None = None) -> Re
     sparks = call.kit.series.many([f"node:{n.id}:{name}" for n, _p, _s in fitting for name in SPARKS], now - HOUR, now, 40)
     rows = [_row(*row, sparks) for row in fitting if row[0].kind == "node"]
     workers = [_row(*row, sparks) for row in every if row[0].kind == "worker"]
-    local = [{"id": w["name"], **w} for w in call.services["jobs"].workers()]
+    own = of_device(call)
+    local = [{"id": w["name"], **w} for w in call.services["jobs"].workers()] if own else []
     public = call.kit.settings["UNIBOS_PUBLIC_URL"] or request.host_url.rstrip("/")
     waiting = call.service.applications.waiting(call.actor.org_id) if call.actor.may("admin") else []
-    hubs = [{"href": None, **h} for h in call.service.fleet.hubs()]
+    hubs = [{"href": None, **h} for h in call.service.fleet.hubs()] if own else None
     return page(call, "nodes.html", nodes=every, node_rows=rows, node_words=STATES, token=token, public_url=public, wanted=wanted, workers=workers,
                 local_workers=local, hubs=hubs, waiting=waiting, type_words=TYPES, capabilities=CAPABILITIES, pin=_pin(call),
                 levels=LEVELS, alerts=[a for a in call.service.fleet.alerts(call.actor.org_id) if a.ended_at is None])
