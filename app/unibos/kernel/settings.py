@@ -110,6 +110,9 @@ KERNEL_SETTINGS = (
     Setting("UNIBOS_CA_CERTIFICATE", "path", "", T("The CA certificate that this device shows to others; empty: it has none of its own.")),
     Setting("UNIBOS_DATABASE_URL", "url", "", T("PostgreSQL address; empty: SQLite in the data directory."), secret=True),
     Setting("UNIBOS_DATABASE_OWNER_URL", "url", "", T("PostgreSQL address of the role that owns the tables, for migrations."), secret=True),
+    Setting("UNIBOS_MIGRATION", "choice:all|schema|data", "all", T("What a migration does: the tables, which belong to a database role of their own; "
+                                                                   "keys and first rows; or both.")),
+    Setting("UNIBOS_DATABASE_CONNECTIONS", "integer", 20, T("At most how many connections to PostgreSQL one process opens.")),
     Setting("UNIBOS_REDIS_URL", "url", "", T("Redis address; empty: the embedded server of the data directory."), secret=True),
     Setting("UNIBOS_SMTP_URL", "url", "", T("The mail server: smtps://name:password@host for TLS, smtp:// for STARTTLS; empty: this device sends no mail."),
             secret=True),

@@ -98,7 +98,8 @@ def build_kit(settings: Settings) -> Kit:
     development = settings["UNIBOS_DEPLOYMENT_TYPE"] == "development"
     url, redis = settings["UNIBOS_DATABASE_URL"], redis_address(settings)
     # A node is one organisation's: whatever works on it, works for that one. On a hub nobody is shown anything before it is known who asks.
-    db = Database(url, data_dir / "unibos.sqlite", alone=HOME if role == "node" else None).bind()
+    db = Database(url, data_dir / "unibos.sqlite", alone=HOME if role == "node" else None,
+                  connections=max(1, settings["UNIBOS_DATABASE_CONNECTIONS"])).bind()
     kit = Kit(role=role, settings=settings, data_dir=data_dir, clock=SystemClock(data_dir / "clock-offset" if development else None),
               random=SystemRandom(), db=db, secret=KeyFiles(data_dir / "keys"),
               bus=RedisBus(redis, f"unibos:{role}:"), queue=RqQueue(redis, f"{role}:"), files=FileStore(data_dir / "files"),

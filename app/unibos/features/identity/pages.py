@@ -86,7 +86,7 @@ def logout(call: Call) -> Response:
     return answer
 
 
-@ROUTES.post("/settings/sessions/<session_id>/close/", access="viewer", kind="page")
+@ROUTES.post("/settings/sessions/<session_id>/close/", access="guest", kind="page")
 def close(call: Call, session_id: str) -> Response:
     """End one session of one's own."""
     call.service.close_session(session_id, call.actor.id, "other")

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from unibos.kernel.errors import Conflict
 from unibos.kernel.jobs import Job, unsaid
 from unibos.kernel.web import Call, Routes
 from unibos.panel.shell import say
@@ -21,6 +22,54 @@ class Filter(BaseModel):
     limit: int = Field(50, ge=1, le=500)
 
 
+class JobView(BaseModel):
+    """A job. `fraction` is 0 to 1, or null while nobody can say."""
+
+    id: str
+    type: str
+    title: str
+    queue: str
+    state: str
+    subject: str
+    stage: str
+    fraction: float | None
+    error: str
+    attempt: int
+    attempts: int
+    worker: str
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    result: Any
+
+
+class Jobs(BaseModel):
+    """Jobs, and how many there are in each state by queue."""
+
+    items: list[JobView]
+    queues: dict[str, dict[str, int]]
+
+
+class Worker(BaseModel):
+    """A process that does jobs."""
+
+    name: str
+    queue: str
+    pid: int
+    version: str
+    capabilities: Any
+    started_at: str
+    seen_at: str
+    job_id: str
+    alive: bool
+
+
+class Workers(BaseModel):
+    """All workers."""
+
+    items: list[Worker]
+
+
 def shown(call: Call, job: Job) -> dict[str, Any]:
     """A job as the API shows it."""
     return {"id": job.id, "type": job.type, "title": say(call.services["jobs"].title(job)), "queue": job.queue, "state": job.state,
@@ -30,34 +79,34 @@ def shown(call: Call, job: Job) -> dict[str, Any]:
             "ended_at": job.ended_at.isoformat() if job.ended_at else None, "result": job.result}
 
 
-@ROUTES.get("/api/v1/jobs/", access="viewer", query=Filter)
+@ROUTES.get("/api/v1/jobs/", access="viewer", query=Filter, answer=Jobs)
 def jobs(call: Call) -> dict:
     """Jobs, the newest first, and how many there are in each state by queue."""
     rows = call.service.list(call.actor.org_id, state=call.query.state, queue=call.query.queue, most=call.query.limit)
     return {"items": [shown(call, job) for job in rows], "queues": call.service.counts(call.actor.org_id)}
 
 
-@ROUTES.get("/api/v1/jobs/<job_id>/", access="viewer")
+@ROUTES.get("/api/v1/jobs/<job_id>/", access="viewer", answer=JobView)
 def job(call: Call, job_id: str) -> dict:
     """One job."""
     return shown(call, call.kit.jobs.get(job_id, call.actor.org_id))
 
 
-@ROUTES.post("/api/v1/jobs/<job_id>/cancel/", access="member")
+@ROUTES.post("/api/v1/jobs/<job_id>/cancel/", access="member", answer=JobView, raises=(Conflict,))
 def cancel(call: Call, job_id: str) -> dict:
     """Cancel a job that waits or runs."""
     call.kit.jobs.cancel(job_id, call.actor.org_id)
     return job(call, job_id)
 
 
-@ROUTES.post("/api/v1/jobs/<job_id>/repeat/", access="member")
+@ROUTES.post("/api/v1/jobs/<job_id>/repeat/", access="member", answer=JobView, raises=(Conflict,))
 def repeat(call: Call, job_id: str) -> dict:
     """Put a failed or cancelled job back into its queue."""
     call.kit.jobs.repeat(job_id, call.actor.org_id)
     return job(call, job_id)
 
 
-@ROUTES.get("/api/v1/workers/", access="viewer")
+@ROUTES.get("/api/v1/workers/", access="viewer", answer=Workers)
 def workers(call: Call) -> dict:
     """The workers that have said they are there."""
     return {"items": [{**w, "started_at": w["started_at"].isoformat(), "seen_at": w["seen_at"].isoformat()} for w in call.service.workers()]}

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, request, send_file
 from pydantic import BaseModel, ConfigDict, Field
 
-from unibos.kernel.errors import Invalid
+from unibos.kernel.errors import Conflict, Invalid, LimitReached, StorageFull, Unsupported
 from unibos.kernel.web import Call, Routes, correlation
 from unibos.kernel.words import T
 from unibos.panel.shell import say
@@ -31,6 +31,66 @@ class Change(BaseModel):
     tags: list[str] | None = Field(None, max_length=20)
 
 
+class DocumentView(BaseModel):
+    """A document; `reason` says why when its status is failed."""
+
+    id: str
+    title: str
+    filename: str
+    media_type: str
+    size: int
+    status: str
+    reason: str
+    page_count: int
+    tags: list[str]
+    job_id: str
+    created_at: str
+
+
+class Found(DocumentView):
+    """A document of a list or a search: how much of it was read, and where the words stand."""
+
+    pages_read: int
+    page: int | None
+    snippet: str
+    hits: list[str]
+
+
+class Documents(BaseModel):
+    """Documents, the newest or best first."""
+
+    items: list[Found]
+
+
+class Page(BaseModel):
+    """The text of one page."""
+
+    number: int
+    text: str
+
+
+class Whole(DocumentView):
+    """A document with its text."""
+
+    text: str
+    pages: list[Page]
+
+
+class Kept(BaseModel):
+    """An upload that is kept; `new` is false for a file that was there already."""
+
+    id: str
+    job_id: str
+    new: bool
+
+
+class Queued(BaseModel):
+    """A document that is read again."""
+
+    id: str
+    job_id: str
+
+
 def shown(document: Any, state: dict[str, Any]) -> dict[str, Any]:
     """A document as the API shows it."""
     return {"id": document.id, "title": document.title, "filename": document.filename, "media_type": document.media_type, "size": document.size,
@@ -47,14 +107,14 @@ def uploaded(call: Call) -> tuple[Any, bool]:
                             correlation=correlation())
 
 
-@ROUTES.post("/api/v1/documents/", access="member", status=202, limit=LIMIT, files=True)
+@ROUTES.post("/api/v1/documents/", access="member", status=202, limit=LIMIT, files=True, answer=Kept, raises=(Unsupported, StorageFull, LimitReached))
 def upload(call: Call) -> dict:
     """Keep a PNG, JPEG, TIFF or PDF and have it read; the same file twice is one document."""
     document, new = uploaded(call)
     return {"id": document.id, "job_id": document.job_id, "new": new}
 
 
-@ROUTES.get("/api/v1/documents/", access="viewer", query=Query)
+@ROUTES.get("/api/v1/documents/", access="viewer", query=Query, answer=Documents)
 def documents(call: Call) -> dict:
     """Documents, the newest first, or those that match `q`, the best first, with a snippet."""
     rows = call.service.list(call.actor.org_id, call.query.q, call.query.limit)
@@ -63,7 +123,7 @@ def documents(call: Call) -> dict:
                       for r in rows]}
 
 
-@ROUTES.get("/api/v1/documents/<document_id>/", access="viewer")
+@ROUTES.get("/api/v1/documents/<document_id>/", access="viewer", answer=Whole)
 def document(call: Call, document_id: str) -> dict:
     """One document with its text, whole and by page."""
     found = call.service.get(document_id, call.actor.org_id)
@@ -72,7 +132,7 @@ def document(call: Call, document_id: str) -> dict:
             "pages": [{"number": p.number, "text": p.text} for p in pages]}
 
 
-@ROUTES.patch("/api/v1/documents/<document_id>/", access="member", body=Change)
+@ROUTES.patch("/api/v1/documents/<document_id>/", access="member", body=Change, answer=DocumentView)
 def change(call: Call, document_id: str) -> dict:
     """Give a document another title or other tags."""
     found = call.service.change(document_id, call.actor.org_id, call.actor.id, title=call.body.title, tags=call.body.tags)
@@ -85,7 +145,7 @@ def delete(call: Call, document_id: str) -> None:
     call.service.delete(document_id, call.actor.org_id, call.actor.id)
 
 
-@ROUTES.post("/api/v1/documents/<document_id>/retry/", access="member", status=202)
+@ROUTES.post("/api/v1/documents/<document_id>/retry/", access="member", status=202, answer=Queued, raises=(Conflict,))
 def retry(call: Call, document_id: str) -> dict:
     """Read a failed document again."""
     found = call.service.retry(document_id, call.actor.org_id, call.actor.id)
