@@ -5,6 +5,7 @@ import logging
 import re
 
 import pytest
+from unibos.features.identity.safety_models import Passkey
 from unibos.kernel import compose
 
 from tests.conftest import close
@@ -14,6 +15,7 @@ ABSENT = "00000000-0000-4000-8000-000000000000"
 # Inputs that pass the door of their route, so that what follows is about the object alone.
 BODIES = {
     "POST /nodes/<node_id>/": {"act": "maintenance"},
+    "PATCH /api/v1/auth/passkeys/<passkey_id>/": {"name": "Mine"},
 }
 
 
@@ -24,7 +26,9 @@ def hub(postgres_server, tmp_path_factory):
     with built.db.tenant(built.alpha):
         job = built.kit.jobs.put("core.health_check", {})
     session, _secret = built.services["identity"].open_session(built.people["member"], "token", "", "")
-    built.foreign = {"node_id": built.node_id, "job_id": getattr(job, "id", job), "session_id": session.id}
+    passkey = Passkey.create(id=built.kit.random.uuid(), user_id=built.people["member"].id, rp_id="box.local", credential_hash="x", credential_id="x",
+                             public_key="", name="Theirs", created_at=built.clock.now())
+    built.foreign = {"passkey_id": passkey.id, "node_id": built.node_id, "job_id": getattr(job, "id", job), "session_id": session.id}
     yield built
     close(built)
 

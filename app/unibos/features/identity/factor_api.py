@@ -78,7 +78,7 @@ def own(call: Call) -> tuple[Any, str, str]:
     return call.service.factors, call.actor.id, request.remote_addr or ""
 
 
-@ROUTES.get("/api/v1/auth/factors/", access="viewer", answer=State)
+@ROUTES.get("/api/v1/auth/factors/", access="guest", answer=State)
 def state(call: Call) -> dict:
     """The second factor of the one asking: off, pending or on, and how many recovery codes are left."""
     factors, user_id, _address = own(call)
@@ -89,28 +89,28 @@ def state(call: Call) -> dict:
             "clock_trusted": found["clock_trusted"], "second_step": found["second_step"]}
 
 
-@ROUTES.post("/api/v1/auth/factors/totp/", access="viewer", body=Password, status=201, answer=Secret, raises=(Conflict, Throttled))
+@ROUTES.post("/api/v1/auth/factors/totp/", access="guest", body=Password, status=201, answer=Secret, raises=(Conflict, Throttled))
 def begin(call: Call) -> dict:
     """Make a TOTP secret that waits 15 minutes to be confirmed; it is shown only now."""
     factors, user_id, address = own(call)
     return factors.begin(user_id, address, call.body.password)
 
 
-@ROUTES.post("/api/v1/auth/factors/totp/confirm/", access="viewer", body=Code, answer=Codes, raises=(Conflict, Throttled))
+@ROUTES.post("/api/v1/auth/factors/totp/confirm/", access="guest", body=Code, answer=Codes, raises=(Conflict, Throttled))
 def confirm(call: Call) -> dict:
     """Turn the second factor on by a first code; answers the recovery codes, shown only now, and ends the other sessions."""
     factors, user_id, address = own(call)
     return {"recovery_codes": factors.confirm(user_id, call.actor.session_id, address, call.body.code)}
 
 
-@ROUTES.delete("/api/v1/auth/factors/totp/", access="viewer", body=Proof, status=204, raises=(Conflict, NotFound, Throttled))
+@ROUTES.delete("/api/v1/auth/factors/totp/", access="guest", body=Proof, status=204, raises=(Conflict, NotFound, Throttled))
 def turn_off(call: Call) -> None:
     """Turn the second factor off, by the password or a code."""
     factors, user_id, address = own(call)
     factors.turn_off(user_id, address, password=call.body.password, code=call.body.code)
 
 
-@ROUTES.post("/api/v1/auth/factors/recovery/", access="viewer", body=Proof, status=201, answer=Codes, raises=(Conflict, NotFound, Throttled))
+@ROUTES.post("/api/v1/auth/factors/recovery/", access="guest", body=Proof, status=201, answer=Codes, raises=(Conflict, NotFound, Throttled))
 def renew(call: Call) -> dict:
     """Make new recovery codes in place of the older ones, by the password or a code; they are shown only now."""
     factors, user_id, address = own(call)

@@ -44,7 +44,7 @@ def _page(call: Call, status: int = 200, **shown: Any) -> Response:
                 **{"fresh": None, "codes": [], "problem": "", "failed": "", **shown})
 
 
-@ROUTES.get("/settings/security/", access="viewer", kind="page")
+@ROUTES.get("/settings/security/", access="guest", kind="page")
 def show(call: Call) -> Response:
     """Whether logging in takes a second step, and what can be done about it."""
     own(call)
@@ -52,7 +52,7 @@ def show(call: Call) -> Response:
 
 
 # Secrets are shown by the answer to the form, never by an address of their own; the address stays the page's, whose live parts ask for it.
-@ROUTES.post("/settings/security/", access="viewer", kind="page", body=Form)
+@ROUTES.post("/settings/security/", access="guest", kind="page", body=Form)
 def act(call: Call) -> Response:
     """Set the second step up, confirm it, make new recovery codes, or turn it off."""
     own(call)
