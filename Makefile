@@ -38,7 +38,7 @@ run: setup
 	@exec $(BIN)/unibos-dev run
 
 test: setup-dev
-	$(BIN)/python -m pytest -m "not slow"
+	@sh scripts/test $(BIN)
 
 test-all: setup-dev
 	$(BIN)/python -m pytest

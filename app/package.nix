@@ -50,6 +50,7 @@ let
       segno
       setuptools
       tzdata
+      webauthn
     ]);
     nativeCheckInputs = with python.pkgs; [
       hypothesis

@@ -8,7 +8,7 @@ import json
 
 from bench import stand
 
-NAMES = ("cli", "search", "tenants", "start", "memory", "latency", "ingest")
+NAMES = ("cli", "search", "tenants", "logins", "start", "memory", "latency", "ingest")
 
 
 def main() -> None:

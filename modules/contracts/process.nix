@@ -8,7 +8,12 @@ let
     hub = "node";
     node = "hub";
   };
-  secretsOf = role: lib.filterAttrs (_: path: path != null) (cfg.secrets // lib.filterAttrs (_: path: path != null) cfg.${role}.secrets);
+  # Only the migration gets the address of the role that owns the tables.
+  secretsOf =
+    role: owner:
+    lib.filterAttrs (name: path: path != null && (owner || name != "unibos_database_owner_url")) (
+      cfg.secrets // lib.filterAttrs (_: path: path != null) cfg.${role}.secrets
+    );
   # unibos_database_url of the hub becomes UNIBOS_HUB_DATABASE_URL_FILE.
   variable = role: name: "UNIBOS_${lib.toUpper role}_${lib.toUpper (lib.removePrefix "unibos_" name)}_FILE";
 in
@@ -25,6 +30,7 @@ in
       exec,
       memory ? null,
       talks ? hardening.loopback,
+      owner ? false,
       extra ? { },
     }:
     {
@@ -58,8 +64,8 @@ in
             "-/var/lib/unibos/${other.${role}}"
           ]
           ++ lib.optional (role == "hub") "-/var/lib/unibos/mosquitto";
-          LoadCredential = lib.mapAttrsToList (name: path: "${name}:${path}") (secretsOf role);
-          Environment = lib.mapAttrsToList (name: _: "${variable role name}=%d/${name}") (secretsOf role);
+          LoadCredential = lib.mapAttrsToList (name: path: "${name}:${path}") (secretsOf role owner);
+          Environment = lib.mapAttrsToList (name: _: "${variable role name}=%d/${name}") (secretsOf role owner);
         }
         // lib.optionalAttrs (memory != null) { MemoryMax = memory; }
         // extra;

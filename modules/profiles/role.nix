@@ -58,6 +58,7 @@ in
         lib.optionalAttrs own.migrate {
           ${name "migrate"} = (process.service {
             inherit role;
+            owner = true;
             description = "UNIBOS ${role}: tables, keys and claim code";
             exec =
               if role == "hub" && cfg.colocated.join then

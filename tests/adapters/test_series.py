@@ -62,6 +62,15 @@ def test_latest_is_the_newest_whatever_came_last(series):
     assert series.latest(["k"]) == {"k": (T0 + 5, 6.0, None)}, "of two in one millisecond the later one"
 
 
+def test_many_keys_at_once_are_what_each_is_alone(series):
+    series.append([(key, T0 + i * 60_000, float(i * n), None) for n, key in enumerate("abc", 1) for i in range(30)] + [("t", T0, None, "on")])
+    keys = [*"abc", "t", "unknown"]
+    for start, end, most in ((T0, T0 + HOUR, 10), (T0 + 3 * 60_000, T0 + 9 * 60_000, 60), (T0 + 2 * HOUR, T0 + 3 * HOUR, 10), (T0, T0, 5), (T0, T0 + 1, 0)):
+        alone = {key: series.points(key, start, end, most) for key in keys}
+        assert series.many(keys, start, end, most) == {key: found for key, found in alone.items() if found}
+    assert series.many([], T0, T0 + HOUR, 10) == {}
+
+
 def test_readings_of_one_millisecond_are_all_kept(series):
     series.append([number(T0, float(i)) for i in range(5)])
     series.append([number(T0 + 1, 50.0), number(T0, 5.0), number(T0, 6.0)])

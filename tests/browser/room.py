@@ -71,6 +71,22 @@ def curve(middle: float, swing: float, noise: float, minute: float, phase: float
     return middle + swing * (math.sin(minute / 17 + phase) * 0.8 + math.sin(minute / 5 + phase) * 0.2) + noise * chance.uniform(-1, 1)
 
 
+def asks_to_join(stack: Stack, hostname: str, number: int) -> str:
+    """A machine that asks the hub to be let in, without a token; its public key."""
+    from base64 import b64encode
+
+    from unibos.wire import proof
+
+    seed = bytes([number]) * 32
+    key = b64encode(proof.public_key(seed)).decode()
+    nonce = stack.api("POST", "/api/v1/nodes/challenge/", {"public_key": key}, role="hub")[1]["challenge"]
+    status, answer = stack.api("POST", "/api/v1/nodes/apply/", {
+        "hostname": hostname, "platform": "linux aarch64", "version": "0.1.0", "public_key": key, "challenge": nonce,
+        "signature": b64encode(proof.sign(seed, "apply", nonce, "")).decode()}, role="hub")
+    assert (status, answer["state"]) == (200, "pending"), answer
+    return key
+
+
 def fill(stack: Stack, folder: Path) -> None:
     """Devices with an hour of history, documents that are read or failed, and a node that reports to the hub."""
     from unibos.adapters.series_sqlite import SqliteSeries
@@ -103,6 +119,7 @@ def fill(stack: Stack, folder: Path) -> None:
             elif device == "Attic" and minute > 35:
                 rows.append((series_key(entity["id"]), now - second * 1000, round(curve(*history, -minute, i, chance), 2), None))
     node = wait_for(lambda: next(iter(stack.api("GET", "/api/v1/nodes/", role="hub")[1]["items"]), None))
+    asks_to_join(stack, "pi-zero-greenhouse", 7)
     usual = (("cpu", (12, 8, 4)), ("memory", (41, 2, 0.3)), ("disk", (36, 0.1, 0)), ("temperature", (47, 3, 0.4)))
     for role, keys in (("node", [(f"self:{n}", c) for n, c in usual]), ("hub", [(f"{w}:{n}", c) for n, c in usual for w in ("self", f"node:{node['id']}")])):
         load = [(key, now - second * 1000, round(curve(*how, -second / 60, i, chance), 1), None)
@@ -233,9 +250,10 @@ class Visits:
         self.room, self._open = room, list[tuple[BrowserContext, Watch]]()
 
     def __call__(self, path: str = "/", *, role: str = "node", stack: Stack | None = None, login: bool = True, expected: tuple[str, ...] = (),
-                 width: int = 1280, height: int = 800, theme: str = "dark", language: str = "en", scripts: bool = True, live: bool | None = None) -> Page:
-        """A page in a browser of its own, at `path`; `live`: wait until it is (default: on pages that can be)."""
+                 width: int = 1280, height: int = 800, theme: str = "dark", language: str = "en", scripts: bool = True, live: bool | None = None, host: str = "") -> Page:
+        """A page in a browser of its own, at `path`; `live`: wait until it is (default: on pages that can be). `host`: another name of the box."""
         origin = getattr(stack or self.room.stack, role)
+        origin = origin.replace("127.0.0.1", host) if host else origin
         context = self.room.browser.new_context(
             viewport={"width": width, "height": height}, base_url=origin, reduced_motion="reduce", locale={"en": "en-GB", "tr": "tr-TR"}[language],
             timezone_id=ZONE, color_scheme=theme, java_script_enabled=scripts,  # type: ignore[arg-type]

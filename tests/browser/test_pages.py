@@ -20,11 +20,13 @@ PAGES = {
     "device-add": ("/devices/add/", "node"), "documents": ("/documents/", "node"), "document": ("/documents/{scan}/", "node"),
     "document-failed": ("/documents/{broken}/", "node"), "documents-found": ("/documents/?q=sozlesme", "node"),
     "documents-none": ("/documents/?q=nothing+at+all", "node"), "jobs": ("/jobs/", "node"), "job": ("/jobs/{job}/", "node"),
-    "settings": ("/settings/", "node"), "security": ("/settings/security/", "node"), "about": ("/about/", "node"), "search": ("/search/?q=e", "node"), "missing": ("/nowhere/", "node"),
-    "login": ("/login/", "nobody"), "claim": ("/claim/", "unclaimed"), "hub-home": ("/", "hub"), "nodes": ("/nodes/", "hub"),
-    "node": ("/nodes/{node}/", "hub"), "hub-settings": ("/settings/", "hub"), "people": ("/people/", "node"), "person": ("/people/{person}/", "node"),
-    "organisation": ("/organisation/", "node"), "hub-people": ("/people/", "hub"), "hub-organisation": ("/organisation/", "hub"),
-    "organisations": ("/organisations/", "hub"), "join": ("/join/", "nobody"), "register": ("/register/", "stranger")}
+    "settings": ("/settings/", "node"), "security": ("/settings/security/", "node"),
+    "account": ("/settings/account/", "node"), "hub-account": ("/settings/hub-account/", "node"), "about": ("/about/", "node"), "search": ("/search/?q=e", "node"), "missing": ("/nowhere/", "node"),
+    "login": ("/login/", "nobody"), "forgot": ("/password/forgot/", "nobody"), "reset": ("/password/reset/", "nobody"),
+    "verify": ("/email/verify/", "nobody"), "claim": ("/claim/", "unclaimed"), "hub-home": ("/", "hub"), "nodes": ("/nodes/", "hub"),
+    "node": ("/nodes/{node}/", "hub"), "nodes-none": ("/nodes/?status=unreachable", "hub"), "hub": ("/hub/", "node"), "hub-settings": ("/settings/", "hub"),
+    "people": ("/people/", "node"), "person": ("/people/{person}/", "node"), "organisation": ("/organisation/", "node"), "hub-people": ("/people/", "hub"),
+    "hub-organisation": ("/organisation/", "hub"), "organisations": ("/organisations/", "hub"), "join": ("/join/", "nobody"), "register": ("/register/", "stranger")}
 EVERY = list(itertools.product(("dark", "light"), ("en", "tr"), (360, 1280)))
 TAGS = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]
 POLICY = {"default-src 'none'", "script-src 'self'", "style-src 'self'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"}

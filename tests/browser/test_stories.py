@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.adapters.documents import drawn, pdf, saved
-from tests.browser.room import Visits, announce, hears, is_live, log_in
+from tests.browser.room import Visits, announce, asks_to_join, hears, is_live, log_in, shot
 from tests.stack import ADA, Stack
 
 pytestmark = pytest.mark.browser
@@ -166,7 +166,44 @@ def test_the_hub_shows_the_node(visit: Visits) -> None:
     expect(page.locator("svg[data-points]").first).to_be_visible()
     page.go_back()
     page.get_by_role("button", name="Make an enrolment token").click()
-    expect(page.locator(".code code")).to_contain_text("unibos join http")
+    expect(page.locator(".code code").first).to_have_text(re.compile(r"unibos join http\S+ [A-Z2-7]{32}$"))
+
+
+def test_a_node_asks_is_let_in_rests_and_is_put_out(stack: Stack, visit: Visits) -> None:
+    """It appears by itself while the page is open; each act is told on the node's page, with who did it."""
+    page = visit("/nodes/", role="hub")
+    mark(page)
+    asks_to_join(stack, "pi-attic", 8)
+    card = page.locator(".card", has=page.get_by_role("heading", name="pi-attic asks to join"))
+    expect(card.locator("code")).to_have_text(re.compile(r"^([0-9a-f]{4} ){7}[0-9a-f]{4}$"))
+    assert same(page)
+    card.get_by_label("I compared the fingerprints").check()
+    card.get_by_role("button", name="Let pi-attic in").click()
+    expect(page.locator("h1")).to_have_text("pi-attic")
+    done = page.locator(".timeline")
+    expect(done).to_contain_text("Let in as verified")
+    page.get_by_label("Reason").fill("new disk")
+    page.get_by_label("For how long").select_option(label="1 day")
+    page.get_by_role("button", name="Begin maintenance").click()
+    state = page.locator("[data-block=state]")
+    expect(state).to_contain_text("new disk")
+    expect(state).to_contain_text("Maintenance by Ada")
+    page.get_by_role("button", name="End maintenance").click()
+    expect(page.get_by_role("button", name="Begin maintenance")).to_be_visible()
+    page.get_by_label("Level").select_option(label="known")
+    page.get_by_role("button", name="Set the level").click()
+    expect(done).to_contain_text("Trust: known")
+    page.locator("#revoke summary").click()
+    page.get_by_label("Why").fill("stolen")
+    shot(page, "story-revoke")
+    page.get_by_role("button", name="Revoke pi-attic").click()
+    expect(state).to_contain_text("Its trust was taken away.")
+    expect(done).to_contain_text("Trust taken away: stolen")
+    shot(page, "story-revoked")
+    expect(page.get_by_role("button", name="Set the level")).to_have_count(0)
+    page.locator("#unrevoke summary").click()
+    page.locator("#unrevoke").get_by_role("button", name="Trust it again").click()
+    expect(done).to_contain_text("Trust given back")
 
 
 def test_log_out_and_in_and_a_session_ended_elsewhere(visit: Visits) -> None:

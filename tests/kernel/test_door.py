@@ -112,7 +112,10 @@ def test_every_route_says_who_may_and_what_it_does(role, route):
     if route.method not in ("GET", "WS") and route.access == "open":
         assert route.path in ("/api/v1/claim/", "/claim/", "/login/", "/api/v1/auth/login/", "/api/v1/local/auth/login/", "/api/v1/auth/refresh/",
                               "/api/v1/auth/login/factor/", "/api/v1/local/auth/login/factor/",
-                              "/settings/appearance/", "/api/v1/nodes/challenge/", "/api/v1/nodes/enrol/", "/api/v1/nodes/session/",
+                              "/api/v1/auth/login/passkey/begin/", "/api/v1/auth/login/passkey/finish/", "/api/v1/local/auth/login/passkey/begin/",
+                              "/api/v1/local/auth/login/passkey/finish/", "/api/v1/auth/password/forgot/", "/api/v1/auth/password/reset/",
+                              "/api/v1/auth/email/verify/confirm/", "/password/forgot/", "/password/reset/", "/email/verify/",
+                              "/settings/appearance/", "/api/v1/nodes/challenge/", "/api/v1/nodes/enrol/", "/api/v1/nodes/apply/", "/api/v1/nodes/session/",
                               # Who joins has no account yet; who was removed has no role any more, and may still choose, make, log out.
                               "/join/", "/register/", "/api/v1/invitations/look/", "/api/v1/invitations/accept/", "/api/v1/auth/register/", "/api/v1/local/auth/register/",
                               "/organisations/", "/organisations/new/", "/api/v1/organisations/", "/api/v1/auth/organisation/",

@@ -27,10 +27,11 @@ class Flow:
 
         self.stack, self.folder, self.topic = stack, folder, credential["topic"]
         self.sent: dict[int, int] = {}  # message id -> number, in flight
+        self._taken: dict[int, float] = {}  # message id -> when it was acknowledged, until its number is known
         self.events: dict[int, float] = {}  # number -> when it was acknowledged
         self.uploads: dict[int, str] = {}  # number -> document id
         self.next = self.next_file = 0
-        self._lock, self._stop = threading.Lock(), threading.Event()
+        self._stop = threading.Event()
         self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="flow", clean_session=False, protocol=paho.MQTTv311)
         self.client.reconnect_delay_set(1, 1)
         self.client.username_pw_set(credential["username"], credential["password"])
@@ -40,9 +41,13 @@ class Flow:
         self._threads: list[threading.Thread] = []
 
     def _acknowledged(self, client, data, mid, code, properties) -> None:
-        with self._lock:
-            if mid in self.sent:
-                self.events[self.sent.pop(mid)] = time.time()
+        self._taken[mid] = time.time()
+        self._match(mid)
+
+    def _match(self, mid: int) -> None:
+        """Called by both who may come last. No lock: the client calls back with locks of its own held, which publishing takes, too."""
+        if mid in self._taken and (number := self.sent.pop(mid, None)) is not None:
+            self.events[number] = self._taken.pop(mid)
 
     def __enter__(self) -> Flow:
         self._stop.clear()
@@ -58,10 +63,11 @@ class Flow:
 
     def _publish(self) -> None:
         while not self._stop.wait(0.03):
-            with self._lock:
-                if len(self.sent) < 100:
-                    self.sent[self.client.publish(f"{self.topic}/n", str(self.next), qos=1).mid] = self.next
-                    self.next += 1
+            if len(self.sent) < 100:
+                mid = self.client.publish(f"{self.topic}/n", str(self.next), qos=1).mid
+                self.sent[mid] = self.next
+                self._match(mid)
+                self.next += 1
 
     def _upload(self) -> None:
         while not self._stop.is_set():

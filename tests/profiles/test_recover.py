@@ -49,6 +49,20 @@ def test_a_lost_factor_is_removed_and_the_password_stays(program, role, tmp_path
     kit.db.release()
 
 
+def test_a_code_for_a_new_password_is_shown_and_works_once(tmp_path, monkeypatch):
+    assert run("unibos", tmp_path, "migrate").returncode == 0
+    kit, people = identity("node", tmp_path, monkeypatch)
+    people.create("ada@example.org", PASSWORD, "Ada")
+    done = run("unibos", tmp_path, "recover", "ada@example.org", "--password")
+    assert done.returncode == 0 and "within an hour" in done.stdout, done.stderr
+    code = done.stdout.split("\n")[0]
+    assert code not in done.stderr and len(code) == 39
+    people.resets.reset(code, "another four words", "a")
+    assert people.log_in("ada@example.org", "another four words", "a").email == "ada@example.org"
+    assert run("unibos", tmp_path, "recover", "bo@example.org", "--password").returncode == 66
+    kit.db.release()
+
+
 def test_without_data_it_says_so_and_makes_none(tmp_path):
     done = run("unibos", tmp_path / "nowhere", "recover", "ada@example.org", "--yes")
     assert done.returncode == 71 and "There is no data" in done.stderr and not (tmp_path / "nowhere").exists()

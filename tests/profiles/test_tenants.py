@@ -11,8 +11,9 @@ from playhouse.migrations import Runner
 from unibos.adapters.database import Database
 from unibos.features.identity.models import User
 from unibos.features.orgs.models import HOME, ORG_OF_PERSON, Member, Organisation
-from unibos.features.registry.models import ORG_OF_KEY, EnrolToken, Node, Pulse
+from unibos.features.registry.models import ORG_OF_TOKEN, Alert, Application, EnrolToken, Node, Pulse, RevocationMark
 from unibos.kernel import compose
+from unibos.kernel.errors import Unavailable
 from unibos.kernel.jobs import WITH_JOBS, Job
 from unibos.kernel.records import Change
 from unibos.kernel.tenants import FINDING, SETTING, Finder, protect
@@ -24,12 +25,16 @@ from tests.conftest import build, close
 EXCEPTIONS = {
     "user": "a person belongs to no organisation; their memberships do", "session": "asked for before it is known who asks",
     "factor": "a person's, asked for while they log in", "recovery_code": "a person's, asked for while they log in",
-    "login_challenge": "a login that has no session yet", "throttle": "counts tries by e-mail and address", "challenge": "nonces of nodes that nobody knows yet", "worker": "processes of the hub itself",
-    "export_rule": "the hub's own rules", "export_log": "the hub's own log", "clock_mark": "the hub's clock",
+    "login_challenge": "a login that has no session yet", "throttle": "counts tries by e-mail and address", "challenge": "nonces of nodes that nobody knows yet", "worker": "processes of the hub itself", "hub_site": "the hubs themselves",
+    "account": "a person's, as they are", "passkey": "a person's, asked for while they log in", "spent": "challenges of passkeys, before it is known whose",
+    "one_time": "codes for who cannot log in", "security_event": "a person's, whatever organisation they are in", "known_device": "a person's, asked for while they log in",
+    "signing_key": "the hub's own keys, sealed", "hub_keys": "a node's: empty on a hub", "hub_person": "a node's: empty on a hub",
+    "local_grant": "a node's: empty on a hub", "hub_login": "a node's: empty on a hub", "clock_seen": "a node's: empty on a hub",
+    "account_link": "a node's: empty on a hub", "export_rule": "the hub's own rules", "export_log": "the hub's own log", "clock_mark": "the hub's clock",
     "series_key": "by the id of a node that was found in its organisation", "series_raw": "by series_key", "series_five": "by series_key",
     "series_hour": "by series_key",
 }
-TABLES = (Node, Pulse, EnrolToken, Job, Change, Organisation)
+TABLES = (Node, Pulse, EnrolToken, Job, Change, Organisation, Application, Alert, RevocationMark)
 A, B = "org-a", "org-b"
 
 
@@ -50,11 +55,14 @@ def fill(hub, org_id, count=3):
     now = hub.clock.now()
     with hub.db.tenant(org_id), hub.db.transaction():
         hub.kit.records.create(Organisation, id=org_id, org_id=org_id, name=org_id, slug=org_id)
+        RevocationMark.create(org_id=org_id, sequence=1)
         Member.create(id=f"m-{org_id}", organisation_id=org_id, user_id=f"u-{org_id}", role="owner", joined_at=now)
         for n in range(count):
             node = hub.kit.records.create(Node, org_id=org_id, hostname=f"{org_id}-{n}", public_key=f"{org_id}-{n}")
             Pulse.create(node_id=node.id, org_id=org_id, heartbeat_at=now)
             EnrolToken.create(hash=f"{org_id}-{n}", org_id=org_id, created_by="ada", created_at=now, expires_at=now)
+            Application.create(id=f"{org_id}-{n}", org_id=org_id, public_key=f"{org_id}-{n}", created_at=now, seen_at=now, expires_at=now)
+            Alert.create(id=f"{org_id}-{n}", org_id=org_id, node_id=node.id, name="pi", since=now, told_at=now)
             hub.kit.jobs.put("core.health_check", {"of": org_id})
 
 
@@ -275,9 +283,9 @@ def test_many_threads_on_few_connections_mix_nothing(hub, urls, tmp_path):
 
 def test_finders_give_ids_only_and_their_setting_opens_nothing(hub):
     fill(hub, A), fill(hub, B)
-    assert hub.db.find(ORG_OF_KEY, f"{B}-1") == B and hub.db.find(ORG_OF_PERSON, f"u-{A}") == A and hub.db.find(ORG_OF_KEY, "nobody") == ""
+    assert hub.db.find(ORG_OF_TOKEN, f"{B}-1") == B and hub.db.find(ORG_OF_PERSON, f"u-{A}") == A and hub.db.find(ORG_OF_TOKEN, "nobody") == ""
     with hub.db.tenant(A), hub.db.transaction():
-        assert hub.db.find(ORG_OF_KEY, f"{B}-1") == B
+        assert hub.db.find(ORG_OF_TOKEN, f"{B}-1") == B
         assert {row.org_id for row in Node.select()} == {A}  # the finder has closed again what it opened for itself
     with hub.db.transaction():
         hub.db.peewee.execute_sql(f"SELECT set_config('{FINDING}', 'on', true)")
@@ -328,7 +336,8 @@ def test_a_hub_with_rows_is_protected_and_back_without_losing_one(tmp_path, urls
         for runner in reversed(runners.values()):
             if tenants := next((m.name for m in runner.status() if "tenants" in m.name), ""):
                 runner.down(tenants)
-        assert run("SELECT count(*) FROM pg_policy").fetchone() == (0,)
+        # What was protected from its beginning stays so.
+        assert run("SELECT count(*) FROM pg_policy WHERE polrelid <> 'linked_account'::regclass").fetchone() == (0,)
         assert run("SELECT count(*) FROM pg_proc WHERE left(proname, 7) = 'unibos_'").fetchone() == (0,)
         assert [run(f"SELECT count(*) FROM {table}").fetchone() for table in ("organisation", "member", "node", "pulse", "job")] == [(1,)] * 4 + [(2,)]
     let_go(owner)
@@ -398,3 +407,21 @@ def test_the_panel_and_the_api_work_for_who_asks(tmp_path, urls):
         assert made.status_code == 201
     let_go(small)
     close(hub)
+
+
+def test_a_pool_that_is_used_up_says_so(hub, urls, tmp_path, monkeypatch):
+    pool = Database(urls[1], tmp_path / "none", connections=1)
+    monkeypatch.setattr(pool.peewee, "_wait_timeout", 0.05)
+    with pool.peewee.connection_context():
+        failed = []
+
+        def ask():
+            with pytest.raises(Unavailable, match="UNIBOS_DATABASE_CONNECTIONS"):
+                pool.peewee.execute_sql("SELECT 1")
+            failed.append(True)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+    assert failed and pool.peewee.execute_sql("SELECT 1").fetchone() == (1,)
+    let_go(pool)

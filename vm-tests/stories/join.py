@@ -9,6 +9,11 @@ def story(hub, node, phone):
     trust(phone, hub, "hub")
     claim(phone, hub, "https://hub", "unibos-hub")
 
+    # What serves people cannot become the owner of the tables, whose policies keep organisations apart.
+    asked = "runuser -u unibos -- psql -h /run/postgresql -d unibos_hub -tAc 'SELECT current_user' -U "
+    assert hub.succeed(asked + "unibos_hub_app").strip() == "unibos_hub_app"
+    hub.fail(asked + "unibos_hub")
+
     # A token with the fingerprint of another CA is refused, and nothing is kept of it.
     token = json.loads(hub.succeed("unibos-hub nodes token --json"))["token"]
     assert "." in token, "the token carries no fingerprint of the hub's CA"

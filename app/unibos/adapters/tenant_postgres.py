@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from playhouse.pool import PooledPostgresqlDatabase
+from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase
 
+from unibos.kernel.errors import Unavailable
 from unibos.kernel.tenants import SETTING
+from unibos.kernel.words import T
 
 
 def setting(org_id: str) -> str:
@@ -42,6 +44,14 @@ class TenantPostgres(PooledPostgresqlDatabase):
         if not self.in_transaction() and (org := self._org()):
             sql = f"{setting(org)}; {sql}"
         return super().execute_sql(sql, params)
+
+    def connect(self, reuse_if_open: bool = False) -> Any:
+        """Take a connection; raises Unavailable when all of this process's are in use for too long."""
+        try:
+            return super().connect(reuse_if_open=reuse_if_open)
+        except MaxConnectionsExceeded as error:
+            raise Unavailable(T("All connections to the database are in use. Try again in a moment, or allow more with UNIBOS_DATABASE_CONNECTIONS."),
+                              retry_after=1.0) from error
 
     def plain(self, sql: str, params: Any = None) -> Any:
         """Run a statement without setting a tenant."""

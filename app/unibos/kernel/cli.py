@@ -97,7 +97,9 @@ def run(program: click.Command) -> None:
     from unibos.kernel.errors import UnibosError
 
     try:
-        program(standalone_mode=False)
+        ended = program(standalone_mode=False)
+        if isinstance(ended, int) and ended:  # click hands the code of an Exit back instead of raising it
+            sys.exit(ended)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:

@@ -63,6 +63,13 @@ class Blocked(Forbidden):
     title = T("Export control stopped this")
 
 
+class NotTrusted(Forbidden):
+    """The hub does not trust the node that asks (any more); `since` says since when (ISO 8601), or is empty."""
+
+    code = "node-not-trusted"
+    title = T("This node is not trusted")
+
+
 class NotFound(UnibosError):
     """There is no such thing, or none that the one asking may see."""
 

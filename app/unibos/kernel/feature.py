@@ -84,6 +84,8 @@ class Feature:
 
     `switch`: an organisation may go without it; `access` are functions (feature, actor) that give the error why it is closed, or None.
     `counts` is a function that says how many nodes an organisation has.
+    For identity, which stands below them: `home` gives the id of the device's own organisation, `reaches` are checks (node id, organisation id) that
+    raise NotFound for what is no trusted node of that organisation.
     """
 
     name: str
@@ -104,7 +106,7 @@ class Feature:
     replicates: dict[str, str] = field(default_factory=dict)
     nav: tuple[Nav, ...] = ()
     cards: tuple[str, ...] = ()
-    status: str = ""
+    status: str | tuple[str, ...] = ""
     search: str = ""
     health: str = ""
     counts: str = ""
@@ -112,6 +114,8 @@ class Feature:
     guards: tuple[str, ...] = ()
     access: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
+    home: str = ""
+    reaches: tuple[str, ...] = ()
     switch: bool = False
 
     def load(self, code: str) -> Any:

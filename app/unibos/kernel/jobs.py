@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 LEASE = 30.0
 HANDED_LEASE = 60.0
 IN_FLIGHT = 8
+# Jobs of this queue are done by the agent itself, which alone may reach other machines; no worker serves it.
+AGENT = "agent"
 DUE = 200
 KEEP_DONE = dt.timedelta(days=7)
 KEEP_FAILED = dt.timedelta(days=90)
@@ -199,7 +201,10 @@ class Jobs:
         for number, (_org_id, job) in enumerate(handed):
             kind = self.types.get(job.type)
             try:
-                self._kit.queue.hand(job.queue, job.id, job.attempt + 1, kind.timeout if kind else 600)
+                if job.queue == AGENT:
+                    self._kit.bus.publish("agent-jobs", {"job": job.id, "attempt": job.attempt + 1})
+                else:
+                    self._kit.queue.hand(job.queue, job.id, job.attempt + 1, kind.timeout if kind else 600)
             except UnibosError:
                 self._unhand(handed[number:])
                 raise

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unibos.kernel.errors import Unavailable
-from unibos.kernel.ports import Broker, Bus, Clock, Gate, Http, Queue, Random, Reader, Series, Store, Verdict
+from unibos.kernel.ports import Broker, Bus, Clock, Gate, Http, Mail, Queue, Random, Reader, Series, Store, Verdict
 from unibos.kernel.words import T, Text
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Kit:
     records: Records = None  # type: ignore[assignment] - set by compose, which knows the models
     jobs: Jobs = None  # type: ignore[assignment] - set by compose, which knows the job types
     http: Http = None  # type: ignore[assignment] - set by the profile; asks `gate`
+    mail: Mail | None = None
     broker: Broker | None = None
     reader: Reader | None = None
     heavy: Callable[..., Any] = lambda call, *args: call(*args)

@@ -136,6 +136,9 @@ class Series(Protocol):
     def points(self, key: str, start: int, end: int, most: int) -> list[Point]:
         """At most `most` buckets of numbers in [start, end) ms; gaps are absent buckets."""
 
+    def many(self, keys: Iterable[str], start: int, end: int, most: int) -> dict[str, list[Point]]:
+        """`points` of several keys, in one query; a key without any is absent. For windows whose raw readings are still kept."""
+
     def rows(self, key: str, start: int, end: int, most: int) -> list[tuple[int, float | None, str | None]]:
         """The raw readings in [start, end) ms, oldest first, at most `most` (the newest ones)."""
 
@@ -193,3 +196,20 @@ class Http(Protocol):
         It can carry nothing: no body, no headers, no query, no user. It passes the gate as "enrol". The answer proves nothing by itself.
         Raises ValueError for a URL that carries more than scheme, host and path, Blocked, or Unavailable.
         """
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One mail: a person's address, one line of subject, and plain text."""
+
+    to: str
+    subject: str
+    text: str
+
+
+class Mail(Protocol):
+    """The way out for mail. What is set up at all decides whether a Kit has one."""
+
+    def send(self, letter: Letter, *, module: str) -> None:
+        """Hand the letter to the mail server. Raises Blocked when export control stops it (data type "mail", to the internet), Invalid for an
+        address or subject that cannot be one and for what the server refuses for good, Unavailable for what may work later."""

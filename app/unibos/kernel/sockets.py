@@ -59,8 +59,8 @@ class Middleware:
 class Connection:
     """One open WebSocket: `send` never blocks; a client that does not read is closed instead of slowing the others."""
 
-    def __init__(self, ws: Any, actor: Actor):
-        self.ws, self.actor = ws, actor
+    def __init__(self, ws: Any, actor: Actor, kit: Kit | None = None):
+        self.ws, self.actor, self.kit = ws, actor, kit
         self._queue: queue.Queue[str | None] = queue.Queue(QUEUE)
         self._writer = threading.Thread(target=self._write, daemon=True)
         self._writer.start()
@@ -114,10 +114,54 @@ class Connection:
                 return
 
 
+# How often open sockets are compared with the sessions that count, besides what the bus tells at once.
+RECHECK = 20.0
+_watched: set[int] = set()
+
+
+def watch(kit: Kit, identity: Any) -> None:
+    """In each web process once: close the sockets of sessions that end, with 4401, told by the bus; and now and then look for more of them."""
+    if id(kit) in _watched:
+        return
+    _watched.add(id(kit))
+
+    def listen() -> None:
+        checked = kit.clock.monotonic()
+        for item in kit.bus.listen(["sessions"], timeout=RECHECK):
+            try:
+                if item is not None:
+                    end_sessions(set(item[1].get("ended", ())))
+                if item is None or kit.clock.monotonic() - checked > RECHECK:
+                    checked = kit.clock.monotonic()
+                    open_now = {c.actor.session_id for c in list(_open) if c.kit is kit and c.actor.session_id}
+                    end_sessions(open_now - identity.alive(list(open_now)))
+            except Exception as error:  # noqa: BLE001 - whatever one look met, the next one is needed
+                kit.log.warning("open sockets could not be compared with sessions: %s", error)
+            finally:
+                kit.db.release()
+
+    threading.Thread(target=listen, name="sessions", daemon=True).start()
+
+
+def end_sessions(ended: set[str]) -> None:
+    """Close the sockets of these sessions, so that their pages go to the login."""
+    for connection in list(_open):
+        if connection.actor.session_id and connection.actor.session_id in ended:
+            connection.close(4401, "session ended")
+
+
 def close_all(code: int = 1001) -> None:
     """Tell every client that the server goes away."""
     for connection in list(_open):
         connection.close(code, "going away")
+
+
+def close_actor(kind: str, actor_id: str, code: int, reason: str) -> int:
+    """Close every connection of one actor in this process; returns how many there were."""
+    found = [connection for connection in list(_open) if (connection.actor.kind, connection.actor.id) == (kind, actor_id)]
+    for connection in found:
+        connection.close(code, reason)
+    return len(found)
 
 
 def socket_door(feature: Any, route: Any, kit: Kit, services: Mapping[str, Any], authenticate: Callable[[], Actor],
@@ -130,19 +174,32 @@ def socket_door(feature: Any, route: Any, kit: Kit, services: Mapping[str, Any],
     from unibos.kernel.web import Call, check_socket_origin
 
     def talk(ws: Any, **path: Any) -> None:
-        connection = Connection(ws, g.actor)
+        connection = Connection(ws, g.actor, kit)
+        watch(kit, services["identity"])
         try:
             if not connection.actor.may(route.access):
                 first = connection.receive(timeout=10) or {}
-                g.actor = connection.actor = services["identity"].by_token(str(first.get("token", "")))
-                kit.db.release()
+                try:
+                    g.actor = connection.actor = services["identity"].by_token(str(first.get("token", "")))
+                except errors.Unauthenticated:
+                    connection.close(4401, "log in first")
+                    return
                 if not connection.actor.may(route.access):
                     connection.close(4401, "log in first")
                     return
+            # It may have ended between the handshake and the moment from which its end is heard.
+            if connection.actor.session_id and not services["identity"].alive([connection.actor.session_id]):
+                connection.close(4401, "session ended")
+                return
+            for guard in guards:  # again, now that this connection can be found: who lost their rights a moment ago is not overlooked
+                guard(route, connection.actor)
+            kit.db.release()
             with kit.db.tenant(connection.actor.org_id):
                 route.call(Call(kit, services, feature, connection.actor), connection, **path)
         except ConnectionError:
             pass
+        except errors.UnibosError as error:
+            connection.close(4400 + error.status % 100, error.code)
         finally:
             connection.close()
             kit.db.release()

@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import json
 import logging
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,6 +46,7 @@ class Route:
     """One address: method, path, who may come (`access`), input and answer, and the code behind it.
 
     `raises`: errors beyond those that every route of its kind can answer with (input, access, size, a part that is away).
+    `also`: further statuses under which the answer has the same form.
     `device`: it concerns the whole device, so the people of other organisations than its first are kept out.
     `unclaimed`: served before the box has an owner. `bare`: nobody is asked who they are (files, health).
     """
@@ -57,6 +60,7 @@ class Route:
     query: type[BaseModel] | None = None
     answer: type[BaseModel] | None = None
     raises: tuple[type[errors.UnibosError], ...] = ()
+    also: tuple[int, ...] = ()
     status: int = 200
     limit: int = MIB
     files: bool = False
@@ -207,26 +211,73 @@ _FAULTS = {
 }
 
 
-def _validated(model: type[BaseModel] | None, values: Any) -> Any:
+def _validated(model: type[BaseModel] | None, values: Any, *, strict: bool = False) -> Any:
     if model is None:
         return None
     try:
-        return model.model_validate(values)
+        # A program's JSON has types, and is held to them; what comes from an address or a form is text.
+        return model.model_validate_json(json.dumps(values), strict=True) if strict else model.model_validate(values)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         fields = {".".join(map(str, e["loc"])) or "body": _FAULTS.get(e["type"], T("It does not fit: %(why)s.", why=e["msg"])) for e in found}
         raise errors.Invalid(T("Some fields cannot be used: %(names)s.", names=", ".join(fields)), fields=fields) from None
 
 
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+def _number(text: str) -> float | int:
+    """A JSON number with a point or an exponent; 5.0 is an integer there, too (JSON Schema 2020-12, section 6.1.1)."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
+def _refuse(text: str) -> None:
+    raise ValueError(text)
+
+
+def _json() -> Any:
+    """The JSON of this request. Raises Invalid for what is none: NaN, Infinity, bytes that are not UTF-8, too deep a nesting."""
+    value = None
+    if request.is_json:
+        try:
+            value = json.loads(request.get_data().decode(), parse_float=_number, parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            value = None
+    if not isinstance(value, dict):
+        raise errors.Invalid(T("This address takes a JSON object."))
+    return value
+
+
 def _input(route: Route) -> Any:
     if route.body is None:
         return None
     if route.kind == "page" or route.files:
-        return _validated(route.body, {k: v for k, v in request.form.items() if k != "_csrf"})
-    value = request.get_json(silent=True) if request.is_json else None
-    if value is None:
-        raise errors.Invalid(T("This address takes a JSON object."))
-    return _validated(route.body, value)
+        return _validated(route.body, _writable({k: v for k, v in request.form.items() if k != "_csrf"}))
+    return _validated(route.body, _writable(_json()), strict=True)
+
+
+def _plain(value: Any) -> bool:
+    """Whether all text in a JSON value can be kept: without NUL, which no database takes, and without halves of characters (lone surrogates)."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting += [*item.keys(), *item.values()]
+        elif isinstance(item, list):
+            waiting += item
+        elif isinstance(item, str) and ("\0" in item or (not item.isascii() and _HALVES.search(item))):
+            return False
+    return True
+
+
+def _writable(value: Any) -> Any:
+    """The value, if all its text can be kept; raises Invalid."""
+    if not _plain(value):
+        raise errors.Invalid(T("Text with a NUL character or half a character cannot be kept."))
+    return value
 
 
 def problem(error: errors.UnibosError, say: Callable[[Any], str] = str) -> Response:
@@ -264,6 +315,7 @@ def build_app(routes: Sequence[tuple[Feature, Route]], kit: Kit, services: Mappi
     app.config["SOCK_SERVER_OPTIONS"] = {"ping_interval": PING_SECONDS, "max_message_size": MAX_MESSAGE}
     app.json.sort_keys = False  # type: ignore[attr-defined]
     hosts = allowed_hosts(kit, hostname)
+    app.extensions["unibos.routes"] = routes
     if shell is not None:
         shell.install(app, kit, services)
 
@@ -309,7 +361,7 @@ def build_app(routes: Sequence[tuple[Feature, Route]], kit: Kit, services: Mappi
                 raise why
         if route.method not in SAFE:
             _check_origin(kit, route)
-        call = Call(kit, services, feature, g.actor, _input(route), _validated(route.query, request.args.to_dict()))
+        call = Call(kit, services, feature, g.actor, _input(route), _validated(route.query, _writable(request.args.to_dict())))
         answer = route.call(call, **path)
         if isinstance(answer, BaseModel):
             answer = answer.model_dump(mode="json", by_alias=True)
@@ -326,6 +378,8 @@ def build_app(routes: Sequence[tuple[Feature, Route]], kit: Kit, services: Mappi
         def enter(**path: Any) -> Any:
             request.max_content_length = route.limit
             _check_host(hosts)
+            if not _plain(path):
+                raise errors.NotFound()
             g.actor = NOBODY if route.bare else authenticate()
             with kit.db.tenant(g.actor.org_id):
                 return answered(feature, route, path)

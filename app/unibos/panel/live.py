@@ -107,7 +107,7 @@ class Live:
                 page.connection.close(4401, "log in again")
             if not self._meant(page, message, org):
                 continue
-            if kind == "changed" and message.get("topic") in page.topics:
+            if kind == "changed" and message.get("topic") in page.topics and message.get("actor") in (None, page.actor.id):
                 page.changed[message["topic"]] = None
             elif kind == "values":
                 for value in message.get("values", ()):

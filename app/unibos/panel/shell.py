@@ -27,7 +27,7 @@ from unibos.panel import i18n, plot
 if TYPE_CHECKING:
     from unibos.kernel.kit import Kit
 
-BASE_BLOCKS = ("status_hub", "status_alerts")
+BASE_BLOCKS = ("status_hub", "status_alerts", "status_bell")
 TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "webmanifest": "application/manifest+json",
          "png": "image/png"}
 
@@ -158,7 +158,7 @@ class Shell:
         shown = [n for n in self._navigation if who.may(n.access) and self._open(n, who)]
         nav = [{"id": n.id, "href": n.href, "label": self.say(n.label), "key": n.key, "glyph": n.glyph,
                 "current": path == n.href or (n.href != "/" and path.startswith(n.href))} for n in shown] if people else []
-        status: dict[str, Any] = {"hub": None, "alerts": 0}
+        status: dict[str, Any] = {"hub": None, "alerts": 0, "bell": None}
         if people and not who.own_only:
             for report in self._kit.gather("status"):
                 status.update(report())

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from unibos.kernel import compose
 from unibos.kernel.kit import Kit
@@ -97,13 +98,33 @@ def build_kit(settings: Settings) -> Kit:
     development = settings["UNIBOS_DEPLOYMENT_TYPE"] == "development"
     url, redis = settings["UNIBOS_DATABASE_URL"], redis_address(settings)
     # A node is one organisation's: whatever works on it, works for that one. On a hub nobody is shown anything before it is known who asks.
-    db = Database(url, data_dir / "unibos.sqlite", alone=HOME if role == "node" else None).bind()
+    db = Database(url, data_dir / "unibos.sqlite", alone=HOME if role == "node" else None,
+                  connections=max(1, settings["UNIBOS_DATABASE_CONNECTIONS"])).bind()
     kit = Kit(role=role, settings=settings, data_dir=data_dir, clock=SystemClock(data_dir / "clock-offset" if development else None),
               random=SystemRandom(), db=db, secret=KeyFiles(data_dir / "keys"),
               bus=RedisBus(redis, f"unibos:{role}:"), queue=RqQueue(redis, f"{role}:"), files=FileStore(data_dir / "files", lambda org_id: kit.quota(org_id)),
               series=open_series(url or data_dir / "readings.sqlite"), log=start_logging(settings), machine=Machine(data_dir))
     kit.http = GatedHttp(lambda: kit.gate)
+    kit.mail = build_mail(kit)
     return kit
+
+
+def build_mail(kit: Kit) -> Any:
+    """The mail server of UNIBOS_SMTP_URL; in development, without one, a folder; else None. Raises SettingError."""
+    from unibos.adapters.mail import FolderMail, SmtpMail, sender_of
+    from unibos.adapters.system import hostname
+
+    settings = kit.settings
+    host = urlsplit(str(settings["UNIBOS_PUBLIC_URL"])).hostname or hostname()
+
+    def mark() -> str:
+        return kit.random.bytes(16).hex()
+
+    if settings["UNIBOS_SMTP_URL"]:
+        return SmtpMail(settings["UNIBOS_SMTP_URL"], sender_of(settings["UNIBOS_MAIL_FROM"], host), lambda: kit.gate, mark, settings["UNIBOS_SMTP_CA"] or None)
+    if settings["UNIBOS_DEPLOYMENT_TYPE"] == "development":
+        return FolderMail(kit.data_dir / "mail", sender_of(settings["UNIBOS_MAIL_FROM"], ""), mark)
+    return None
 
 
 def build_broker(settings: Settings) -> Any:

@@ -46,6 +46,13 @@ def contract() -> dict[str, Any]:
     }
 
 
+def openapi_of(role: str) -> dict[str, Any]:
+    """The OpenAPI document of a role, as the running process answers it at /api/v1/openapi.json."""
+    from unibos.kernel.openapi import document
+
+    return document(compose.routes(BY_ROLE[role]), role=role, version=__version__, cookie=f"__Host-unibos-{role}")
+
+
 def _print(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
@@ -97,9 +104,13 @@ def reference() -> str:
 @click.command("contract")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (the default).")
 @click.option("--markdown", is_flag=True, help="Print docs/reference.md.")
-def contract_command(as_json: bool, markdown: bool) -> None:
+@click.option("--openapi", type=click.Choice(["hub", "node"]), help="Print the OpenAPI document of a role's JSON API.")
+def contract_command(as_json: bool, markdown: bool, openapi: str | None) -> None:
     """Print the machine-readable contract: routes, settings, ports, errors, jobs, commands, features."""
+    if openapi:
+        return _print(openapi_of(openapi))
     click.echo(reference(), nl=False) if markdown and not as_json else _print(contract())
+    return None
 
 
 @click.command("features")

@@ -204,7 +204,7 @@ def worker_start(queues: str, role: str, kind: str) -> None:
     from unibos.profiles.build import read_settings
     from unibos.profiles.lists import BY_ROLE
 
-    known = {t.queue for t in compose.job_types(BY_ROLE[role]).values()}
+    known = {t.queue for t in compose.job_types(BY_ROLE[role]).values()} - {"agent"}
     by_type = {"core": {"default"}, "ocr": {"ocr"}, "media": {"media"}}
     wanted = {q.strip() for q in queues.split(",") if q.strip()} or set(read_settings(role)["WORKER_QUEUES"]) or by_type.get(kind, known)
     unknown = wanted - known

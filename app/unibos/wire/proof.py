@@ -7,7 +7,7 @@ so that no two different lists of fields make the same bytes and no proof serves
 from __future__ import annotations
 
 LABEL = b"UNIBOS-PROOF-V1"
-PURPOSES = ("enrol", "session", "identify")
+PURPOSES = ("enrol", "apply", "session", "identify")
 
 
 def message(purpose: str, *fields: bytes | str) -> bytes:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 from unibos.features.registry.agent import call_back
-from unibos.features.registry.authority_api import About, Enrol, Heartbeat
+from unibos.features.registry.authority_api import Enrol, Heartbeat
 from unibos.features.registry.models import EnrolToken
+from unibos.features.registry.shapes import About
 from unibos.kernel.errors import Unavailable
 
 from tests.conftest import build, claim, close
@@ -109,7 +110,7 @@ def test_only_one_authority_is_taken_from_a_node():
     assert About(hostname="pi").authority == "" and About(hostname="pi", authority=f"junk\n{PEM}").authority == PEM
     for wrong in ("nonsense", PEM + VECTORS[1]["pem"], PEM + " " * 5000):
         for model, more in ((About, {}), (Heartbeat, {"metrics": {}}),
-                            (Enrol, {"token": "T", "public_key": "k" * 44, "challenge": "c", "signature": "s"})):
+                            (Enrol, {"token": "T", "public_key": "k" * 43 + "=", "challenge": "c", "signature": "s"})):
             model(hostname="pi", **more)
             with pytest.raises(ValidationError, match="authority"):
                 model(hostname="pi", authority=wrong, **more)

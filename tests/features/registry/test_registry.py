@@ -5,7 +5,7 @@ import datetime as dt
 
 import pytest
 from unibos.features.registry.decide import state
-from unibos.kernel.errors import Forbidden, Invalid, NotFound
+from unibos.kernel.errors import Forbidden, Invalid, NotFound, NotTrusted
 from unibos.wire import proof
 
 SEED = b"\7" * 32
@@ -82,11 +82,11 @@ def test_a_revoked_node_is_refused_at_its_next_word(registry):
     token, _until = registry.registry.make_token(registry.org, "ada")
     node = enrol(registry, token)
     registry.registry.heartbeat(node.id, {"cpu": 5.0}, ABOUT)
-    registry.registry.change(node.id, registry.org, "ada", revoked=True)
-    with pytest.raises(NotFound):
+    registry.registry.fleet.revoke(node.id, registry.org, "ada")
+    with pytest.raises(NotTrusted, match="no longer trusts this node, since 2026-12-01 12:00"):
         registry.registry.heartbeat(node.id, {"cpu": 5.0}, ABOUT)
     challenge = registry.registry.challenge(node.public_key)
-    with pytest.raises(NotFound):
+    with pytest.raises(NotTrusted):
         registry.registry.session(node.id, challenge, b64(proof.sign(SEED, "session", challenge, node.id)))
 
 

@@ -42,6 +42,9 @@ class MemorySeries:
                 gather(buckets, at // width * width, (value, value, value, 1, value, at))
         return [Point(at, low, total / count, high, count) for at, (low, high, total, count, *_last) in sorted(buckets.items())]
 
+    def many(self, keys: Iterable[str], start: int, end: int, most: int) -> dict[str, list[Point]]:
+        return {key: found for key in map(plain, keys) if (found := self.points(key, start, end, most))}
+
     def rows(self, key: str, start: int, end: int, most: int) -> list[tuple[int, float | None, str | None]]:
         found = sorted((row for row in self._raw.get(key, []) if start <= row[0] < end), key=lambda row: row[0])
         return found[-most:] if most > 0 else []

@@ -31,14 +31,14 @@ def dashboard(call: Call) -> Response:
 
 @ROUTES.get("/settings/", access="guest", kind="page")
 def settings(call: Call) -> Response:
-    """Appearance, sessions, hub, and the effective settings."""
+    """Appearance, account, hub, and the effective settings."""
     sessions = call.services["identity"].sessions(call.actor.id)
     hubs = call.services["link"].hubs() if "link" in call.services and not call.actor.own_only else None
     effective = [{"id": e.setting.name, "name": e.setting.name, "value": e.shown() or "–", "source": e.source, "sentence": say(e.setting.sentence)}
                  for e in call.kit.settings.effective()] if call.actor.may("admin") and call.services["orgs"].of_device(call.actor) else []
     factor = call.services["identity"].factors.state(call.actor.id) if call.actor.kind == "person" and not call.actor.own_only else None
-    rows = [{"id": s.id, "agent": s.agent[:60] or s.kind, "address": s.address, "at": s.seen_at, "current": s.id == call.actor.session_id} for s in sessions]
-    return page(call, "settings.html", sessions=sessions, session_rows=rows, hubs=hubs, effective=effective, factor=factor)
+    return page(call, "settings.html", sessions=sessions, hubs=hubs, effective=effective, factor=factor,
+                visiting=call.actor.own_only and call.services["identity"].user(call.actor.id).kind == "guest")
 
 
 @ROUTES.get("/about/", access="guest", kind="page")

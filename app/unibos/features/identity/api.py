@@ -5,8 +5,12 @@ from __future__ import annotations
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field
 
-from unibos.kernel.errors import Unauthenticated
+from unibos.features.identity.agents import device_name
+from unibos.features.identity.arrival import cookie, rp_id, welcome
+from unibos.features.identity.models import User
+from unibos.kernel.errors import Conflict, FactorNeeded, Throttled, Unauthenticated
 from unibos.kernel.web import Call, Routes
+from unibos.panel.shell import say
 
 ROUTES, HUB_ROUTES, NODE_ROUTES = Routes(), Routes(), Routes()
 
@@ -55,41 +59,64 @@ class Tokens(BaseModel):
     user: Person
 
 
+class Session(BaseModel):
+    """An open session; `device` says in words what program and system the user agent names."""
+
+    id: str
+    kind: str
+    device: str
+    address: str
+    agent: str
+    created_at: str
+    seen_at: str
+    current: bool
+
+
+class Sessions(BaseModel):
+    """Open sessions, the one used last first."""
+
+    items: list[Session]
+
+
 def _login(call: Call) -> dict:
-    user = call.service.log_in(call.body.email, call.body.password, request.remote_addr or "")
-    return call.service.tokens(user, request.remote_addr or "", request.user_agent.string)
+    address = request.remote_addr or ""
+    return _in(call, call.service.log_in(call.body.email, call.body.password, address, cookie(call.kit), rp_id()))
 
 
 def _second(call: Call) -> dict:
-    user = call.service.factors.answer(call.body.challenge, call.body.code, request.remote_addr or "")
+    return _in(call, call.service.second_step(call.body.challenge, call.body.code, request.remote_addr or "", cookie(call.kit)))
+
+
+def _in(call: Call, user: User) -> dict:
+    welcome(call, user)
     return call.service.tokens(user, request.remote_addr or "", request.user_agent.string)
 
 
-@HUB_ROUTES.post("/api/v1/auth/login/", access="open", body=Login, answer=Tokens)
+@HUB_ROUTES.post("/api/v1/auth/login/", access="open", body=Login, answer=Tokens, raises=(Unauthenticated, FactorNeeded, Throttled))
 def hub_login(call: Call) -> dict:
     """Log in to the hub with e-mail and password."""
     return _login(call)
 
 
-@HUB_ROUTES.post("/api/v1/auth/login/factor/", access="open", body=SecondStep, answer=Tokens)
+@HUB_ROUTES.post("/api/v1/auth/login/factor/", access="open", body=SecondStep, answer=Tokens, raises=(Unauthenticated, Throttled, Conflict))
 def hub_factor(call: Call) -> dict:
     """Complete a login to the hub that answered factor-needed."""
     return _second(call)
 
 
-@NODE_ROUTES.post("/api/v1/local/auth/login/", access="open", body=Login, answer=Tokens)
+@NODE_ROUTES.post("/api/v1/local/auth/login/", access="open", body=Login, answer=Tokens, raises=(Unauthenticated, FactorNeeded, Throttled))
 def node_login(call: Call) -> dict:
-    """Log in to this node with a local account."""
+    """Log in to this node with a local account, or with one of a hub that it has joined."""
     return _login(call)
 
 
-@NODE_ROUTES.post("/api/v1/local/auth/login/factor/", access="open", body=SecondStep, answer=Tokens)
+@NODE_ROUTES.post("/api/v1/local/auth/login/factor/", access="open", body=SecondStep, answer=Tokens, raises=(Unauthenticated, Throttled, Conflict))
 def node_factor(call: Call) -> dict:
     """Complete a login to this node that answered factor-needed."""
     return _second(call)
 
 
-@ROUTES.post("/api/v1/auth/refresh/", access="open", body=Refresh, answer=Tokens)
+@ROUTES.post("/api/v1/auth/refresh/", access="open", body=Refresh, answer=Tokens, raises=(Unauthenticated,))
 def refresh(call: Call) -> dict:
     """Trade a refresh token for new tokens; each can be used once."""
     return call.service.refresh(call.body.refresh_token)
@@ -109,16 +136,17 @@ def keys(call: Call) -> dict:
     return call.service.signer.jwks()
 
 
-@ROUTES.get("/api/v1/auth/sessions/", access="guest")
-def sessions(call: Call) -> dict:
+@ROUTES.get("/api/v1/auth/sessions/", access="guest", answer=Sessions)
+def sessions(call: Call) -> Sessions:
     """The open sessions of the one asking."""
-    rows = call.service.sessions(call.actor.id)
-    return {"items": [{"id": s.id, "kind": s.kind, "address": s.address, "agent": s.agent, "created_at": s.created_at.isoformat(),
-                       "seen_at": s.seen_at.isoformat(), "current": s.id == call.actor.session_id} for s in rows]}
+    return Sessions(items=[Session(id=s.id, kind=s.kind, device=say(device_name(s.agent)), address=s.address, agent=s.agent,
+                                   created_at=s.created_at.isoformat(), seen_at=s.seen_at.isoformat(), current=s.id == call.actor.session_id)
+                           for s in call.service.sessions(call.actor.id)])
 
 
 @ROUTES.get("/api/v1/auth/whoami/", access="guest")
 def whoami(call: Call) -> dict:
     """Who the one asking is, here."""
     actor = call.actor
-    return {"kind": actor.kind, "id": actor.id, "name": actor.name, "org_id": actor.org_id, "role": actor.role, "via": actor.via}
+    return {"kind": actor.kind, "id": actor.id, "name": actor.name, "org_id": actor.org_id, "role": actor.role, "via": actor.via,
+            "offline": actor.offline, "why": say(call.service.why(actor))}

@@ -1,4 +1,8 @@
-"""The second factor: TOTP with recovery codes. The password comes first; what is here decides whether it is enough, and what else is."""
+"""The second factor: TOTP or passkeys, with recovery codes. The password comes first; what is here decides whether it is enough, and what else is.
+
+It is on as soon as a person has a confirmed app or a passkey, under whatever name of the box: otherwise a passkey would keep out nobody who
+knows the password (docs/decisions/0016-passkeys.md).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from unibos.features.identity import totp
-from unibos.features.identity.models import Factor, LoginChallenge, RecoveryCode, Session, User
+from unibos.features.identity.models import Factor, LoginChallenge, RecoveryCode, User
+from unibos.features.identity.safety_models import Account, Passkey
 from unibos.kernel.errors import Conflict, FactorNeeded, Invalid, NotFound, Unauthenticated
 from unibos.kernel.words import T
 
@@ -73,15 +78,16 @@ class Factors:
 
     def on(self, user_id: str) -> bool:
         """Whether the password alone does not let this person in."""
-        return self._confirmed(user_id) is not None
+        return self._confirmed(user_id) is not None or self._identity.passkeys.any(user_id)
 
     def state(self, user_id: str) -> dict[str, Any]:
-        """{state: off, pending or on; since, used_at, codes_at: times or None; codes_left; clock_trusted}."""
-        factor = self._confirmed(user_id)
-        left = RecoveryCode.select().where(RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_null()).count() if factor else 0
+        """{state of the app: off, pending or on; since, used_at, codes_at: times or None; codes_left; clock_trusted; second_step: on or off at all}."""
+        factor, on = self._confirmed(user_id), self.on(user_id)
+        left = RecoveryCode.select().where(RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_null()).count() if on else 0
+        account = Account.get_or_none(Account.user_id == user_id) if on else None
         return {"state": "on" if factor else "pending" if self._pending(user_id) else "off", "since": factor.confirmed_at if factor else None,
-                "used_at": factor.used_at if factor else None, "codes_at": factor.codes_at if factor else None, "codes_left": left,
-                "clock_trusted": self._kit.clock.trusted()}
+                "used_at": factor.used_at if factor else None, "codes_at": (account and account.codes_at) or (factor and factor.codes_at),
+                "codes_left": left, "clock_trusted": self._kit.clock.trusted(), "second_step": on}
 
     # Turning it on, renewing, turning it off. Each asks again who it is, since a session may have been left open.
 
@@ -90,19 +96,20 @@ class Factors:
         if bool(password) == bool(code):
             raise Invalid(T("Give your password or a code, one of the two."))
         if password:
-            self._identity.check_password(self._identity.user(user_id).email, password, address)
+            self._identity.prove_password(self._identity.user(user_id), password, address)
             return
+        # Who is logged in has tries of their own: what others try at the login cannot keep them from their own account.
         self._check_clock(code)
-        self._count(user_id, code, address)
+        self._count(user_id, code, address, f"own:{user_id}")
         with self._kit.db.transaction():
             good = self._spend(user_id, code)
-        self._settle(good, user_id, code, address)
+        self._settle(good, user_id, code, address, f"own:{user_id}")
 
     def begin(self, user_id: str, address: str, password: str) -> dict[str, str]:
         """A new secret that waits to be confirmed: {secret, uri}, shown this once. Raises Conflict when there is a factor or no clock."""
         self.prove(user_id, address, password=password)
         self._need_clock()
-        if self.on(user_id):
+        if self._confirmed(user_id):
             raise Conflict(T("The second step is on already. Turn it off first to use another app."))
         secret, user = self._kit.random.bytes(totp.SECRET_BYTES), self._identity.user(user_id)
         sealed, now = self._seal(user_id, secret), self._kit.now()
@@ -130,9 +137,9 @@ class Factors:
                         .where(Factor.user_id == user_id, Factor.sealed == pending.sealed, Factor.confirmed_at.is_null()).execute())
                 codes = self._new_codes(user_id) if made else []
                 if made:
-                    self._end_sessions(user_id, session_id)
+                    self._identity.end_sessions(user_id, but=session_id, why="factor")
+                    self._identity.events.note(user_id, "factor-on", T("Logging in takes a code of your app besides the password now."), address=address)
         self._settle(bool(codes), user_id, digits, address)
-        self._kit.log.warning("second factor of %s: turned on", user_id)
         return codes
 
     def renew(self, user_id: str, address: str, *, password: str = "", code: str = "") -> list[str]:
@@ -142,62 +149,90 @@ class Factors:
         self.prove(user_id, address, password=password, code=code)
         with self._kit.db.transaction():
             # The row stays locked to the end: two at once would otherwise leave two sets.
-            held = Factor.update(codes_at=self._kit.now()).where(Factor.user_id == user_id, Factor.confirmed_at.is_null(False)).execute()
-            codes = self._new_codes(user_id) if held else []
+            self.lock(user_id)
+            codes = self._new_codes(user_id) if self.on(user_id) else []
+            if codes:
+                self._identity.events.note(user_id, "codes-made", T("New recovery codes were made; the older ones do not work any more."), address=address)
         if not codes:
             raise NotFound(T("The second step is off."))
-        self._kit.log.warning("second factor of %s: new recovery codes", user_id)
         return codes
 
     def turn_off(self, user_id: str, address: str, *, password: str = "", code: str = "") -> None:
-        """Password alone again. Raises NotFound without a factor, else as `prove`."""
-        if not self.on(user_id):
+        """No app any more; without a passkey the password is enough again. Raises NotFound without an app, else as `prove`."""
+        if not self._confirmed(user_id):
             raise NotFound(T("The second step is off."))
         self.prove(user_id, address, password=password, code=code)
-        self._remove(user_id)
-        self._kit.log.warning("second factor of %s: turned off", user_id)
+        with self._kit.db.transaction():
+            self.lock(user_id)
+            Factor.delete().where(Factor.user_id == user_id).execute()
+            self.left(user_id)
+            self._identity.events.note(user_id, "factor-off", T("Logging in does not take a code of your app any more."), address=address)
 
     def recover(self, email: str) -> bool:
         """Remove a person's factor for who holds the console, and end their sessions; whether there was one. Raises NotFound for the person."""
-        user = User.get_or_none(User.email == email.strip().lower())
-        if user is None:
-            raise NotFound(T("There is no account with the e-mail address %(email)s.", email=email))
-        had = self._remove(user.id)
+        user = self._identity.by_email(email)
         with self._kit.db.transaction():
-            self._end_sessions(user.id)
-        self._kit.log.warning("second factor of %s: removed on the console", user.id)
+            self.lock(user.id)
+            had = self.on(user.id)
+            for table in (Factor, Passkey):
+                table.delete().where(table.user_id == user.id).execute()
+            self.left(user.id)
+            self._identity.end_sessions(user.id, why="recovered")
+            self._identity.events.note(user.id, "factor-off", T("The second step of your login and your passkeys were removed on the console of this box."))
         return had
 
-    def _remove(self, user_id: str) -> bool:
-        with self._kit.db.transaction():
-            removed = Factor.delete().where(Factor.user_id == user_id).execute()
+    def lock(self, user_id: str) -> None:
+        """Let nobody else change the factors of this person until the caller's transaction ends: what is counted in it stays so."""
+        Account.insert(user_id=user_id).on_conflict(conflict_target=[Account.user_id], action="IGNORE").execute()
+        Account.update(user_id=user_id).where(Account.user_id == user_id).execute()
+
+    def left(self, user_id: str) -> None:
+        """A factor was removed, in the caller's transaction: with the last one its codes and half-done logins end."""
+        if not self.on(user_id):
             for table in (RecoveryCode, LoginChallenge):
                 table.delete().where(table.user_id == user_id).execute()
-        return bool(removed)
+
+    def first_codes(self, user_id: str, session_id: str) -> list[str]:
+        """What goes with turning the second step on, in the caller's transaction: recovery codes, and the end of the other sessions."""
+        self._identity.end_sessions(user_id, but=session_id, why="factor")
+        return self._new_codes(user_id)
 
     def _new_codes(self, user_id: str) -> list[str]:
         codes = [totp.recovery_code(self._kit.random.bytes(totp.RECOVERY_BYTES)) for _ in range(totp.RECOVERY_CODES)]
         RecoveryCode.delete().where(RecoveryCode.user_id == user_id).execute()
+        self._identity.resets.keep(user_id, codes_at=self._kit.now())
         RecoveryCode.insert_many([{"code_hash": totp.recovery_hash(user_id, code), "user_id": user_id} for code in codes]).execute()
         return codes
 
-    def _end_sessions(self, user_id: str, but: str = "") -> None:
-        Session.update(revoked_at=self._kit.now()).where(Session.user_id == user_id, Session.id != but, Session.revoked_at.is_null()).execute()
-
     # Logging in.
 
-    def challenge(self, user: User) -> FactorNeeded:
-        """The error that asks for the second step; its `challenge` is good for one login of this person, for five minutes and tries."""
+    def challenge(self, user: User, rp_id: str = "") -> FactorNeeded:
+        """The error that asks for the second step; its `challenge` is good for one login of this person, for five minutes and tries. `rp_id`: the
+        host name for which passkeys can be asked, if any."""
         now, secret = self._kit.now(), self._kit.random.bytes(32).hex()
         with self._kit.db.transaction():
             LoginChallenge.delete().where(LoginChallenge.expires_at <= now).execute()
-            LoginChallenge.create(secret_hash=_digest(secret), user_id=user.id, expires_at=now + dt.timedelta(seconds=CHALLENGE_SECONDS))
-        trusted = self._kit.clock.trusted()
-        text = (T("The password is right. Now give the code of your app, or a recovery code.") if trusted else
-                T("The password is right. The clock of this box was never set, so it takes a recovery code only."))
-        return FactorNeeded(text, challenge=secret, expires_in=CHALLENGE_SECONDS, factors=["totp", "recovery"] if trusted else ["recovery"])
+            LoginChallenge.create(secret_hash=_digest(secret), user_id=user.id, expires_at=now + dt.timedelta(seconds=CHALLENGE_SECONDS),
+                                  offline=user.offline_session)
+        trusted, app = self._kit.clock.trusted(), self._confirmed(user.id) is not None
+        ways = [*(["totp"] if app and trusted else []), *(["passkey"] if self._identity.passkeys.at(user.id, rp_id) else []), "recovery"]
+        if app:
+            text = (T("The password is right. Now give the code of your app, or a recovery code.") if trusted else
+                    T("The password is right. The clock of this box was never set, so it takes a recovery code only."))
+        else:
+            text = (T("The password is right. Now use your passkey, or give a recovery code.") if "passkey" in ways else
+                    T("The password is right. Your passkeys are for another name of this box: open it by that one, or give a recovery code."))
+        return FactorNeeded(text, challenge=secret, expires_in=CHALLENGE_SECONDS, factors=ways)
 
-    def answer(self, challenge: str, code: str, address: str) -> User:
+    def waiting(self, challenge: str) -> LoginChallenge:
+        """The login that waits for its second step. Raises Unauthenticated, with `ended`, when there is none (any more)."""
+        found = LoginChallenge.get_or_none(LoginChallenge.secret_hash == _digest(challenge), LoginChallenge.used_at.is_null(),
+                                           LoginChallenge.expires_at > self._kit.now(), LoginChallenge.tries < CHALLENGE_TRIES)
+        if found is None:
+            raise _late()
+        return found
+
+    def answer(self, challenge: str, code: str, address: str, device: str = "") -> User:
         """The person whose login this completes. Raises Unauthenticated (with `ended` when the login must begin again), Throttled, or
         Conflict for an app's code while the clock is not trusted."""
         now, key = self._kit.now(), _digest(challenge)
@@ -207,7 +242,8 @@ class Factors:
             self._identity.throttle(f"factor@{address}")
             raise _late()
         self._check_clock(code)
-        self._count(waiting.user_id, code, address)
+        known = self._identity.devices.known(waiting.user_id, device)
+        self._count(waiting.user_id, code, address, known)
         with self._kit.db.transaction():
             counted = LoginChallenge.update(tries=LoginChallenge.tries + 1).where(alive, LoginChallenge.tries < CHALLENGE_TRIES).execute()
         if not counted:
@@ -219,7 +255,8 @@ class Factors:
             good = bool(taken) and self._spend(waiting.user_id, code)
             if taken and not good:
                 LoginChallenge.update(used_at=None).where(LoginChallenge.secret_hash == key).execute()
-        self._settle(good, waiting.user_id, code, address)
+        self._settle(good, waiting.user_id, code, address, known)
+        user.offline_session, user.stepped = waiting.offline, True
         return user
 
     # Checking a code.
@@ -232,18 +269,25 @@ class Factors:
         if totp.digits_of(code) and not self._kit.clock.trusted():
             raise Conflict(T("The clock of this box was never set, so codes of the app cannot be checked. Use a recovery code."))
 
-    def _count(self, user_id: str, code: str, address: str) -> None:
+    @staticmethod
+    def _keys(user_id: str, address: str, known: str) -> tuple[tuple[str, ...], str]:
+        """Under which keys tries are counted, and those of a day: a known device has its own, so that others do not use up its person's."""
+        return ((f"factor-device:{known}",), f"factor-day-device:{known}") if known else ((f"factor:{user_id}", f"factor@{address}"), f"factor-day:{user_id}")
+
+    def _count(self, user_id: str, code: str, address: str, known: str = "") -> None:
         """Count a try before it is looked at; raises Throttled."""
-        for key in (f"factor:{user_id}", f"factor@{address}"):
+        keys, day = self._keys(user_id, address, known)
+        for key in keys:
             self._identity.throttle(key)
         if totp.digits_of(code):
-            self._identity.throttle(f"factor-day:{user_id}", DAILY, DAY)
+            self._identity.throttle(day, DAILY, DAY)
 
-    def _settle(self, good: bool, user_id: str, code: str, address: str) -> None:
+    def _settle(self, good: bool, user_id: str, code: str, address: str, known: str = "") -> None:
         if not good:
             self._kit.log.warning("second factor of %s: a wrong code from %s", user_id, address)
             raise _wrong()
-        self._identity.forgive(f"factor:{user_id}", f"factor@{address}", *([f"factor-day:{user_id}"] if totp.digits_of(code) else []))
+        keys, day = self._keys(user_id, address, known)
+        self._identity.forgive(*keys, *([day] if totp.digits_of(code) else []))
 
     def _spend(self, user_id: str, code: str) -> bool:
         """Whether the code was good; it is used up by this, in the caller's transaction."""
@@ -252,7 +296,8 @@ class Factors:
             used = (RecoveryCode.update(used_at=now).where(RecoveryCode.code_hash == totp.recovery_hash(user_id, code),
                                                            RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_null()).execute())
             if used:
-                self._kit.log.warning("second factor of %s: a recovery code was used", user_id)
+                left = RecoveryCode.select().where(RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_null()).count()
+                self._identity.events.note(user_id, "recovery-code-used", T("A recovery code of yours was used. %(left)s are left.", left=left))
             return bool(used)
         factor = self._confirmed(user_id)
         step = totp.step_of(self._open(factor), digits, now.timestamp(), factor.last_step) if factor else None

@@ -2,11 +2,19 @@
 
 import peewee
 
+from unibos.features.identity.hub_models import HUB_MODELS
+from unibos.features.identity.safety_models import SAFETY
 from unibos.kernel.tables import Moment, Table
 
 
 class User(Table):
-    """A person. `kind` is hub, local or guest; the e-mail is kept lower-case."""
+    """A person. `kind` is hub, local or guest; the e-mail is kept lower-case. `credential_version` counts their passwords.
+
+    No columns: `offline_session` and `stepped` say of a login that is going on that no hub confirmed it, and that it had a second step.
+    """
+
+    offline_session = False
+    stepped = False
 
     id = peewee.CharField(36, primary_key=True)
     email = peewee.CharField(254, unique=True)
@@ -18,10 +26,12 @@ class User(Table):
     created_at = Moment()
     disabled_at = Moment(null=True)
     expires_at = Moment(null=True)  # a guest's end
+    credential_version = peewee.IntegerField(default=1)
 
 
 class Session(Table):
-    """A login on one device. Secrets are kept as SHA-256 only; `previous_hash` finds a refresh token used twice."""
+    """A login on one device. Secrets are kept as SHA-256 only; `previous_hash` finds a refresh token used twice.
+    `ended_by` says why it was ended before its time, as a word of `sessions.WHY`."""
 
     id = peewee.CharField(36, primary_key=True)
     user_id = peewee.CharField(36, index=True)
@@ -35,14 +45,17 @@ class Session(Table):
     expires_at = Moment()
     revoked_at = Moment(null=True)
     chosen_org = peewee.CharField(36, default="")  # the organisation it is meant for; empty: the person's first
+    ended_by = peewee.CharField(16, default="")
+    offline = peewee.BooleanField(default=False)  # no hub could confirm it when it began
 
 
 class Throttle(Table):
-    """Tries by key in the running window; in the database, so that a restart does not reset it."""
+    """Tries by key in the running window; in the database, so that a restart does not reset it. `level`: how many windows in a row were full."""
 
     key = peewee.CharField(200, primary_key=True)
     count = peewee.IntegerField()
     since = Moment()
+    level = peewee.IntegerField(default=0)
 
 
 class Factor(Table):
@@ -73,6 +86,7 @@ class LoginChallenge(Table):
     tries = peewee.IntegerField(default=0)
     expires_at = Moment()
     used_at = Moment(null=True)
+    offline = peewee.BooleanField(default=False)
 
 
-MODELS = (User, Session, Throttle, Factor, RecoveryCode, LoginChallenge)
+MODELS = (User, Session, Throttle, Factor, RecoveryCode, LoginChallenge, *SAFETY, *HUB_MODELS)

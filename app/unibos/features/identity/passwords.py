@@ -51,3 +51,13 @@ def matches(stored: str, password: str) -> bool:
         return _hasher().verify(stored or decoy, password[:MAXIMUM]) and bool(stored)
     except (VerificationError, InvalidHashError):
         return False
+
+
+def stale(stored: str) -> bool:
+    """Whether a hash was made with other parameters than today's, so that it is to be made anew at the next login."""
+    from argon2.exceptions import InvalidHashError
+
+    try:
+        return _hasher().check_needs_rehash(stored)
+    except InvalidHashError:
+        return False

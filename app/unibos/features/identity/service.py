@@ -11,21 +11,31 @@ from typing import TYPE_CHECKING, Any
 
 import peewee
 
-from unibos.features.identity import passwords
+from unibos.features.identity import passwords, sessions
+from unibos.features.identity.bell import Fan
+from unibos.features.identity.devices import Devices
 from unibos.features.identity.events import Events
 from unibos.features.identity.factors import Factors
-from unibos.features.identity.models import Session, Throttle, User
+from unibos.features.identity.for_nodes import ForNodes
+from unibos.features.identity.keys import Keyring
+from unibos.features.identity.linking import LinkedAccounts
+from unibos.features.identity.mailing import Mailer
+from unibos.features.identity.models import Session, User
+from unibos.features.identity.passkeys import Passkeys
 from unibos.features.identity.people import People, alive
+from unibos.features.identity.resets import Resets
+from unibos.features.identity.throttle import ALL_TRIES, CEILING, TRIES, WINDOW, Throttles
 from unibos.features.identity.tokens import Signer
 from unibos.kernel.actors import NOBODY, Actor
-from unibos.kernel.errors import Conflict, Invalid, NotFound, Throttled, Unauthenticated
-from unibos.kernel.words import T
+from unibos.kernel.errors import Conflict, Invalid, NotFound, Unauthenticated
+from unibos.kernel.words import T, Text
 
 if TYPE_CHECKING:
     from unibos.kernel.kit import Kit
 
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,185}")
 SEEN_EVERY = dt.timedelta(seconds=60)
+ENDED_KEPT = dt.timedelta(days=30)
 
 
 def digest(secret: str) -> str:
@@ -36,9 +46,11 @@ def digest(secret: str) -> str:
 class Identity:
     """People and their sessions on this device."""
 
-    def __init__(self, kit: Kit):
-        self._kit = kit
-        self.events = Events(kit)
+    def __init__(self, kit: Kit, services: Mapping[str, Any]):
+        self._kit, self._throttles = kit, Throttles(kit)
+        self.mailer, self.fan = Mailer(kit, services), Fan(kit)
+        self.events = Events(kit, self.mailer)
+        self.passkeys, self.devices, self.resets = Passkeys(kit, self), Devices(kit, self), Resets(kit, self)
         self.factors = Factors(kit, self)
         self.people = People(kit, self)
 
@@ -77,6 +89,13 @@ class Identity:
             raise NotFound()
         return found
 
+    def by_email(self, email: str) -> User:
+        """The person with this e-mail; raises NotFound."""
+        found = User.get_or_none(User.email == email.strip().lower())
+        if found is None:
+            raise NotFound(T("There is no account with the e-mail address %(email)s.", email=email))
+        return found
+
     def choose(self, user_id: str, *, language: str | None = None, theme: str | None = None) -> None:
         """Keep how a person wants the panel."""
         wanted = {k: v for k, v in (("language", language), ("theme", theme)) if v is not None}
@@ -84,46 +103,91 @@ class Identity:
             with self._kit.db.transaction():
                 User.update(**wanted).where(User.id == user_id).execute()
 
+    def set_password(self, user_id: str, password: str, *, but: str = "", address: str = "", then: Callable[[], None] = lambda: None) -> None:
+        """Give a person another password: all sessions but `but` end, nodes forget the old one at their next contact, and the person is told. `then`
+        is called in the same transaction. Raises NotFound, Invalid for a bad password, Conflict for an account whose password is its hub's."""
+        user = self.user(user_id)
+        if self.unconfirmed(user):
+            raise Conflict(T("The password of this account is the hub's: change it there."))
+        passwords.check(password, user.email, user.name)
+        hashed = self._kit.heavy(passwords.make, password)
+        with self._kit.db.transaction():
+            then()
+            User.update(password_hash=hashed, credential_version=User.credential_version + 1).where(User.id == user_id).execute()
+            self.end_sessions(user_id, but=but, why="password")
+            self.events.note(user_id, "password-changed", T("The password of your account was changed."), address=address)
+
+    def unconfirmed(self, user: User) -> bool:
+        """Whether it is another device that says whether this person's account holds: on a node, the account of a hub."""
+        return False
+
+    def prove_password(self, user: User, password: str, address: str) -> None:
+        """Raise Unauthenticated or Throttled unless the password is this person's."""
+        self.check_password(user.email, password, address, own=user.id)
+
+    def own_ids(self, user_id: str) -> tuple[str, ...]:
+        """The ids by which records belong to this person."""
+        return (user_id,)
+
+    def why(self, _actor: Actor) -> Text | None:
+        """Why an actor has fewer rights here than they are used to, or a session that is marked; None where there is nothing to say."""
+        return None
+
+    def owners(self, actor: Actor) -> tuple[str, ...] | None:
+        """Whose records an actor is shown: None for all of the organisation, or the ids that are their own."""
+        return self.own_ids(actor.id) if actor.own_only else None
+
     # Logging in.
 
-    def throttle(self, key: str, limit: int = 5, window: float = 60.0) -> None:
-        """Count a try under `key`; raises Throttled over `limit` tries in `window` seconds."""
-        now = self._kit.now()
-        with self._kit.db.transaction():
-            # The database counts, each step in one statement: of many tries at once no two are taken for the same one.
-            Throttle.insert(key=key, count=0, since=now).on_conflict(conflict_target=[Throttle.key], action="IGNORE").execute()
-            over = (Throttle.since > now) | (Throttle.since <= now - dt.timedelta(seconds=window))
-            Throttle.update(count=0, since=now).where(Throttle.key == key, over).execute()
-            if Throttle.update(count=Throttle.count + 1).where(Throttle.key == key, Throttle.count < limit).execute():
-                return
-            row = Throttle.get_or_none(Throttle.key == key)
-        left = window - (now - row.since).total_seconds() if row else 0.0
-        raise Throttled(T("Too many tries. Wait %(seconds)s seconds.", seconds=int(left) + 1), retry_after=left)
+    def throttle(self, key: str, limit: int = TRIES, window: float = WINDOW, ceiling: float = 0.0) -> None:
+        """Count a try under `key`; raises Throttled over `limit` tries in `window` seconds, which grow up to `ceiling` (0: they do not)."""
+        self._throttles.count(key, limit, window, ceiling)
 
     def forgive(self, *keys: str) -> None:
         """Forget the tries under `keys` after one that was right."""
-        with self._kit.db.transaction():
-            Throttle.delete().where(Throttle.key.in_(keys)).execute()
+        self._throttles.forgive(*keys)
 
-    def check_password(self, email: str, password: str, address: str) -> User:
-        """The person of e-mail and password, which may not be enough (`log_in`). Raises Unauthenticated, alike for an unknown e-mail, or Throttled."""
+    def check_password(self, email: str, password: str, address: str, device: str = "", *, own: str = "") -> User:
+        """The person of e-mail and password, which may not be enough (`log_in`). Raises Unauthenticated, alike for an unknown e-mail, or Throttled.
+
+        `device`: the secret of the browser's device cookie. A device that this person is known by has tries of its own.
+        `own`: the id of who asks, logged in, about themselves; nobody else's tries are counted with theirs.
+        """
         email = email.strip().lower()
-        keys = (f"login:{email[:100]}", f"login@{address}")
-        for key in keys:
-            self.throttle(key)
         user = User.get_or_none(User.email == email)
+        known, keys = self._login_keys(user, email, address, device, own)
+        for key in keys:
+            self.throttle(key, ceiling=CEILING)
+        stranger = not known and not own
+        if stranger:
+            self.throttle("login*", ALL_TRIES)
         stored = user.password_hash if user is not None and user.disabled_at is None else ""
         if not self._kit.heavy(passwords.matches, stored, password):
             raise Unauthenticated(T("E-mail or password is wrong."))
         self.forgive(*keys)
+        if stranger:
+            self._throttles.back("login*")
+        if passwords.stale(stored):
+            fresh = self._kit.heavy(passwords.make, password)
+            with self._kit.db.transaction():
+                User.update(password_hash=fresh).where(User.id == user.id, User.password_hash == stored).execute()
         return user
 
-    def log_in(self, email: str, password: str, address: str) -> User:
+    def _login_keys(self, user: User | None, email: str, address: str, device: str, own: str = "") -> tuple[str, tuple[str, ...]]:
+        """The known device, if it is one, and the keys under which tries count."""
+        known = self.devices.known(user.id if user is not None else "-", device)
+        return known, (f"login-own:{own}",) if own else (f"login-device:{known}",) if known else (f"login:{email[:100]}", f"login@{address}")
+
+    def log_in(self, email: str, password: str, address: str, device: str = "", rp_id: str = "") -> User:
         """The person whom the password alone lets in. Raises as `check_password`, or FactorNeeded with a challenge for `factors.answer`."""
-        user = self.check_password(email, password, address)
+        user = self.check_password(email, password, address, device)
         if self.factors.on(user.id):
-            raise self.factors.challenge(user)
+            raise self.factors.challenge(user, rp_id)
         return user
+
+    def second_step(self, challenge: str, code: str, address: str, device: str = "") -> User:
+        """The person whose login a code completes. Raises as `factors.answer`."""
+        return self.factors.answer(challenge, code, address, device)
 
     def open_session(self, user: User, kind: str, address: str, agent: str) -> tuple[Session, str]:
         """A new session; returns it with its secret (the cookie or refresh token), which is kept nowhere."""
@@ -131,11 +195,9 @@ class Identity:
         org_id = (self.claims(user.id).get("org") or {}).get("id", "")
         with self._kit.db.transaction():
             session = Session.create(id=self._kit.random.uuid(), user_id=user.id, kind=kind, secret_hash=digest(secret), chosen_org=org_id,
-                                     address=address[:64], agent=agent[:200], created_at=now, seen_at=now, expires_at=user.expires_at or self._until(now))
+                                     address=address[:64], agent=agent[:200], created_at=now, seen_at=now,
+                                     expires_at=user.expires_at or sessions.until(self._kit, now, now), offline=user.offline_session)
         return session, secret
-
-    def _until(self, now: dt.datetime) -> dt.datetime:
-        return now + dt.timedelta(seconds=self._kit.settings["UNIBOS_REFRESH_SECONDS"])
 
     def tokens(self, user: User, address: str, agent: str) -> dict[str, Any]:
         """Open a session for a program: {token, refresh_token, expires_in, user} (decision 15)."""
@@ -162,12 +224,13 @@ class Identity:
         hashed, now = digest(secret), self._kit.now()
         fresh = self._kit.random.bytes(32).hex()
         with self._kit.db.transaction():
-            changed = (Session.update(secret_hash=digest(fresh), previous_hash=hashed, seen_at=now, expires_at=self._until(now))
+            began = Session.select(Session.created_at).where(Session.secret_hash == hashed).scalar() or now
+            changed = (Session.update(secret_hash=digest(fresh), previous_hash=hashed, seen_at=now, expires_at=sessions.until(self._kit, now, began))
                        .where(Session.secret_hash == hashed, Session.kind == "token", Session.revoked_at.is_null(),
                               Session.expires_at > now).execute())
             stolen = None if changed else Session.get_or_none(Session.previous_hash == hashed, Session.revoked_at.is_null())
             if stolen is not None:
-                Session.update(revoked_at=now).where(Session.id == stolen.id).execute()
+                sessions.end(self._kit, Session.id == stolen.id, "reused")
         if stolen is not None:
             self.events.note(stolen.user_id, "token-reused", T("A refresh token of yours was used twice, so somebody else may have had it. "
                                                                "That session was ended: log in again there, and change your password if it was not you."))
@@ -205,7 +268,7 @@ class Identity:
 
     def _with_user(self, where: Any) -> Session | None:
         """The session with its person as `person` (None: gone, disabled or expired), in one query, because every request asks for it."""
-        return (Session.select(Session.id, Session.expires_at, Session.seen_at, Session.revoked_at, Session.chosen_org,
+        return (Session.select(Session.id, Session.created_at, Session.expires_at, Session.seen_at, Session.revoked_at, Session.chosen_org, Session.offline,
                                User.id, User.name, User.language, User.theme, User.expires_at)
                 .join(User, peewee.JOIN.LEFT_OUTER, on=(User.id == Session.user_id) & alive(self._kit.now()), attr="person")
                 .where(where).first())
@@ -219,24 +282,62 @@ class Identity:
             raise Unauthenticated()
         if now - session.seen_at > SEEN_EVERY:
             with self._kit.db.transaction():
-                Session.update(seen_at=now, expires_at=user.expires_at or self._until(now)).where(Session.id == session.id).execute()
+                ends = user.expires_at or sessions.until(self._kit, now, session.created_at)
+                Session.update(seen_at=now, expires_at=ends).where(Session.id == session.id).execute()
         org = self.claims(user.id, org_id or session.chosen_org).get("org") or {}
-        return Actor("person", user.id, org.get("id", ""), org.get("role", ""), user.name, via, session.id, user.language, user.theme)
+        return Actor("person", user.id, org.get("id", ""), org.get("role", ""), user.name, via, session.id, user.language, user.theme,
+                     offline=session.offline)
 
     def sessions(self, user_id: str) -> list[Session]:
         """The open sessions of a person, the newest first."""
         return list(Session.select().where(Session.user_id == user_id, Session.revoked_at.is_null(),
                                            Session.expires_at > self._kit.now()).order_by(Session.seen_at.desc()))
 
-    def close_session(self, session_id: str, user_id: str) -> None:
+    def close_session(self, session_id: str, user_id: str, why: str = "logout") -> None:
         """End one session of a person; raises NotFound for another's."""
-        with self._kit.db.transaction():
-            ended = (Session.update(revoked_at=self._kit.now())
-                     .where(Session.id == session_id, Session.user_id == user_id, Session.revoked_at.is_null()).execute())
-        if not ended:
+        if not sessions.end(self._kit, (Session.id == session_id) & (Session.user_id == user_id), why):
             raise NotFound()
 
+    def close_sessions(self, session_ids: list[str], why: str) -> None:
+        """End these sessions, whosever they are."""
+        sessions.end(self._kit, Session.id.in_(session_ids), why)
 
-def build(kit: Kit, _services: Mapping[str, Any]) -> Identity:
-    """The service."""
-    return Identity(kit)
+    def end_sessions(self, user_id: str, *, but: str = "", why: str = "other") -> int:
+        """End all sessions of a person but `but`, at once and also where they have pages open; returns how many. `why` is a word of sessions.WHY."""
+        return len(sessions.end(self._kit, (Session.user_id == user_id) & (Session.id != but), why))
+
+    def alive(self, session_ids: list[str]) -> set[str]:
+        """Which of these sessions still count. Open sockets are held to it."""
+        return sessions.alive(self._kit, session_ids)
+
+    def why_ended(self, secret: str) -> Text | None:
+        """Why the session of a browser's cookie has ended, or None for one that has not, or that nobody knows."""
+        found = Session.get_or_none(Session.secret_hash == digest(secret), Session.kind == "browser") if secret else None
+        if found is None or (found.revoked_at is None and found.expires_at > self._kit.now()):
+            return None
+        return sessions.WHY.get(found.ended_by, sessions.ENDED)
+
+    def tidy(self) -> str:
+        """Forget what is past: sessions that ended 30 days ago, old events, secrets, challenges and counters. Called now and then by the agent."""
+        before = self._kit.now() - ENDED_KEPT
+        with self._kit.db.transaction():
+            gone = Session.delete().where((Session.expires_at < before) | (Session.revoked_at < before)).execute()
+        return f"forgot {gone + self.events.tidy() + self.resets.tidy() + self.passkeys.tidy() + self._throttles.tidy()}"
+
+
+class HubIdentity(Identity):
+    """People of a hub: its keys turn, and its nodes ask it about people."""
+
+    def __init__(self, kit: Kit, services: Mapping[str, Any]):
+        super().__init__(kit, services)
+        self.for_nodes, self.linked = ForNodes(kit, self), LinkedAccounts(kit, self)
+
+    @cached_property
+    def signer(self) -> Keyring:  # type: ignore[override]
+        """The signer of this hub's tokens, with the ring of its keys."""
+        return Keyring(self._kit)
+
+
+def build(kit: Kit, services: Mapping[str, Any]) -> HubIdentity:
+    """The service on a hub; a node's is in `node_service.py`."""
+    return HubIdentity(kit, services)

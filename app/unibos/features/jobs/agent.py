@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SWEEP = 5.0
 
 
-def loops(kit: Kit, _services: Mapping[str, Any]) -> list[tuple[str, Callable[[Callable[[], bool]], None]]]:
+def loops(kit: Kit, services: Mapping[str, Any]) -> list[tuple[str, Callable[[Callable[[], bool]], None]]]:
     """The loops of this feature."""
 
     def dispatcher(stop: Callable[[], bool]) -> None:
@@ -31,7 +31,16 @@ def loops(kit: Kit, _services: Mapping[str, Any]) -> list[tuple[str, Callable[[C
             except UnibosError as error:
                 kit.log.warning("dispatcher: %s", error.text)
 
-    return [("dispatcher", dispatcher)]
+    def doer(stop: Callable[[], bool]) -> None:
+        """Do the agent's own jobs, one after another: what has to leave the device, such as mail."""
+        for handed in kit.bus.listen(["agent-jobs"], timeout=1.0):
+            if stop():
+                return
+            if handed is not None:
+                kit.jobs.run(str(handed[1]["job"]), int(handed[1]["attempt"]), "agent", services)
+                kit.db.release()
+
+    return [("dispatcher", dispatcher), ("doer", doer)]
 
 
 def cleanup(kit: Kit, services: Mapping[str, Any]) -> str:

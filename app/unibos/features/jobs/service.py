@@ -10,7 +10,7 @@ import peewee
 
 from unibos import __version__
 from unibos.features.jobs.models import Worker
-from unibos.kernel.jobs import OPEN, Job
+from unibos.kernel.jobs import AGENT, OPEN, Job
 from unibos.kernel.words import T, Text
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ class Work:
 
     def __init__(self, kit: Kit):
         self._kit = kit
+        # Machines that only work, of an organisation: {name, queue, version, capabilities, started_at, seen_at, alive}. Whoever knows them says it here.
+        self.machines: Callable[[str], list[dict[str, Any]]] = lambda _org_id: []
 
     def list(self, org_id: str, *, state: str = "", queue: str = "", most: int = 50) -> list[Job]:
         """Jobs of an organisation, the newest first; `state` may be `open`."""
@@ -86,7 +88,7 @@ def health(kit: Kit, services: Mapping[str, Any]) -> Callable[[], list[dict[str,
 
     def check() -> list[dict[str, Any]]:
         alive = {w["queue"] for w in services["jobs"].workers() if w["alive"]}
-        wanted = {t.queue for t in kit.jobs.types.values()}
+        wanted = {t.queue for t in kit.jobs.types.values()} - {AGENT}
         missing = sorted(wanted - alive)
         return [{"name": "workers", "ok": not missing, "required": False, "why": T("All queues have a worker.") if not missing else
                  T("No worker serves %(queues)s: its jobs wait.", queues=", ".join(missing))}]

@@ -17,5 +17,5 @@ FEATURE = Feature(
         Setting("UNIBOS_OFFLINE_MODE", "choice:auto|true|forced", "auto", T("forced: never call a hub; auto: call when one answers.")),
     ),
     status="service:status",
-    keeps=(Keep("hub"),),
+    keeps=(Keep("hub"), Keep("wish")),
 )

@@ -23,6 +23,7 @@ NODE = Feature(
                       T("Who makes an organisation on a hub: only who runs it, people with an account, or everybody.")),),
     guards=("pages:guard",),
     claims=("service:claims",),
+    home="service:home",
     commands=(Command("unibos", "claim-code", T("Show the code that claims this device."), "cli:claim_code"),
               Command("unibos-hub", "claim-code", T("Show the code that claims this hub."), "cli:claim_code"),
               Command("unibos", "users", T("List, invite and remove people; roles; guests."), "people_cli:users"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from unibos.features.orgs.invitations import Invitations
 from unibos.features.orgs.limits import Limiter
 from unibos.features.orgs.members import Members
-from unibos.features.orgs.models import CLAIMED, HOME, ORG_OF_PERSON, Member, Organisation
+from unibos.features.orgs.models import CLAIMED, HOME, ORG_OF_PERSON, ORG_OF_SLUG, Member, Organisation
 from unibos.features.orgs.organisations import Organisations, slug_of
 from unibos.kernel.actors import Actor
 from unibos.kernel.errors import Conflict, Forbidden
@@ -69,6 +69,10 @@ class Orgs:
     def get(self, org_id: str) -> Organisation | None:
         """An organisation by id."""
         return Organisation.get_or_none(Organisation.id == org_id)
+
+    def find(self, slug: str) -> str:
+        """The id of the organisation with this slug, whoever asks; "" for none. What a stranger is answered must not tell which it was."""
+        return self._kit.db.find(ORG_OF_SLUG, slug)
 
     def get_in(self, org_id: str) -> Organisation | None:
         """An organisation by id, whoever is asking."""
@@ -191,6 +195,11 @@ class Orgs:
 def claims(_kit: Kit, services: Mapping[str, Any]) -> Callable[[str, str], dict[str, Any]]:
     """What tokens say of a person in the organisation that is meant."""
     return services["orgs"].claims_of
+
+
+def home(_kit: Kit, services: Mapping[str, Any]) -> Callable[[], str]:
+    """The id of the device's own organisation."""
+    return services["orgs"].home_id
 
 
 def build(kit: Kit, services: Mapping[str, Any]) -> Orgs:

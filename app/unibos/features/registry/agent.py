@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from unibos.features.registry.fleet import CHANNEL
 from unibos.kernel import authorities
 from unibos.kernel.errors import UnibosError
 from unibos.wire import proof
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from unibos.kernel.kit import Kit
 
 Loop = Callable[[Callable[[], bool]], None]
+ASK_SECONDS = 3.0  # how often it is looked whether a hub is due to be asked
 SAMPLES = ("cpu", "memory", "disk", "temperature")
 
 
@@ -39,7 +41,7 @@ def member_loops(kit: Kit, services: Mapping[str, Any]) -> list[tuple[str, Loop]
     """Heartbeats with a goodbye at the end, and joining when the web process asks for it."""
     registry = services["registry"]
 
-    def beat() -> None:
+    def report() -> None:
         try:
             registry.take_provisioned()
             kit.log.debug("heartbeat: %s", registry.report())
@@ -50,12 +52,19 @@ def member_loops(kit: Kit, services: Mapping[str, Any]) -> list[tuple[str, Loop]
         first = (kit.data_dir / "enrol.json").exists()
         # A node that is being handed over tries again soon: its hub may still be starting.
         while first and not stop():
-            _each(kit, 1.0, beat, lambda: stop() or not (kit.data_dir / "enrol.json").exists())
+            _each(kit, 1.0, report, lambda: stop() or not (kit.data_dir / "enrol.json").exists())
             first = (kit.data_dir / "enrol.json").exists()
-        _each(kit, kit.settings["UNIBOS_HEARTBEAT_SECONDS"], beat, stop)
+        _each(kit, kit.settings["UNIBOS_HEARTBEAT_SECONDS"], report, stop)
         registry.goodbye("shutdown")
 
-    return [("heartbeats", heartbeats), ("joins", lambda stop: kit.bus.serve("registry", registry.answer, stop))]
+    def ask() -> None:
+        try:
+            registry.ask_again()
+        except UnibosError as error:
+            kit.log.warning("asking to join: %s", error.text)
+
+    return [("heartbeats", heartbeats), ("asking", lambda stop: _each(kit, ASK_SECONDS, ask, stop)),
+            ("joins", lambda stop: kit.bus.serve("registry", registry.answer, stop))]
 
 
 def call_back(kit: Kit, node: Any) -> str:
@@ -79,9 +88,23 @@ def call_back(kit: Kit, node: Any) -> str:
     return "" if proven else f"{node.url} is answered by somebody else (status {status})"
 
 
-def callback_loops(kit: Kit, services: Mapping[str, Any]) -> list[tuple[str, Loop]]:
-    """Calls back to the nodes that report."""
+def beat(_kit: Kit, services: Mapping[str, Any]) -> str:
+    """This hub says that it is there."""
+    return services["registry"].fleet.beat()
+
+
+def authority_loops(kit: Kit, services: Mapping[str, Any]) -> list[tuple[str, Loop]]:
+    """Calls back to the nodes that report, and the watch for those that stop reporting."""
     registry = services["registry"]
+
+    def watch(stop: Callable[[], bool]) -> None:
+        # It sleeps until the next moment at which a node can become silent; a change by people wakes it.
+        due = 0.0
+        for woken in kit.bus.listen([CHANNEL], timeout=0.5):
+            if stop():
+                return
+            if woken is not None or kit.clock.monotonic() >= due:
+                due = kit.clock.monotonic() + registry.fleet.watch()
 
     def round_() -> None:
         for node in registry.to_call():
@@ -89,4 +112,4 @@ def callback_loops(kit: Kit, services: Mapping[str, Any]) -> list[tuple[str, Loo
             with kit.db.tenant(node.org_id):
                 registry.called_back(node.id, failure)
 
-    return [("callbacks", lambda stop: _each(kit, kit.settings["UNIBOS_CALLBACK_SECONDS"], round_, stop))]
+    return [("callbacks", lambda stop: _each(kit, kit.settings["UNIBOS_CALLBACK_SECONDS"], round_, stop)), ("watch", watch)]

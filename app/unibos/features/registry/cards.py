@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,12 @@ if TYPE_CHECKING:
 
 HOUR = 3_600_000
 STATES = Words(online=T("online"), offline=T("offline"), unreachable=T("unreachable"), maintenance=T("maintenance"))
+TYPES = Words(standard=T("standard"), edge=T("edge"), desktop=T("desktop"))
 NAMES = (("cpu", T("Processor"), "%"), ("memory", T("Memory"), "%"), ("disk", T("Disk"), "%"), ("temperature", T("Temperature"), "°C"))
+
+
+OF_NODES = (*NAMES, ("queue", T("Jobs waiting"), ""), ("lag", T("Sync behind"), "s"))
+UNITS = {name: unit for name, _title, unit in OF_NODES}
 
 
 def load(kit: Kit, _services: Mapping[str, Any]) -> Callable[[Actor], dict[str, Any]]:
@@ -40,5 +46,16 @@ def nodes(kit: Kit, services: Mapping[str, Any]) -> Callable[[Actor], dict[str, 
     def show(actor: Actor) -> dict[str, Any]:
         return {"template": "card_nodes.html", "order": 30, "nodes": services["registry"].nodes(actor.org_id),
                 "words": {"node_words": STATES}}
+
+    return show
+
+
+def alerts(kit: Kit, services: Mapping[str, Any]) -> Callable[[Actor], dict[str, Any]]:
+    """Nodes that became silent, and those that reported again within the last day."""
+
+    def show(actor: Actor) -> dict[str, Any]:
+        day = kit.now() - dt.timedelta(days=1)
+        found = [a for a in services["registry"].fleet.alerts(actor.org_id) if a.ended_at is None or a.ended_at > day]
+        return {"template": "card_alerts.html", "order": 5 if any(a.ended_at is None for a in found) else 35, "alerts": found}
 
     return show

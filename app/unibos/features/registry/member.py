@@ -12,6 +12,7 @@ from unibos.kernel.errors import Unavailable, UnibosError
 from unibos.kernel.jobs import Job
 from unibos.kernel.words import T, Text
 from unibos.wire import pin, proof
+from unibos.wire.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from unibos.kernel.kit import Kit
@@ -32,8 +33,10 @@ class Membership:
         machine, settings = self._kit.machine(), self._kit.settings
         plain = f"http://{settings['UNIBOS_HOST']}:{settings['UNIBOS_PORT']}"
         url = settings["UNIBOS_PUBLIC_URL"] or (f"https://{machine['hostname']}.local" if settings["UNIBOS_TLS_PROXY"] else plain)
-        edge = machine["capabilities"].get("ram_gb", 1) < 0.75
-        return {"hostname": machine["hostname"], "type": "edge" if edge else "standard", "platform": machine["capabilities"].get("platform", ""),
+        kind = settings["UNIBOS_MACHINE_TYPE"]
+        if kind == "auto":
+            kind = "edge" if machine["capabilities"].get("ram_gb", 1) < 0.75 else "standard"
+        return {"hostname": machine["hostname"], "type": kind, "platform": machine["capabilities"].get("platform", ""),
                 "url": url, "version": __version__, "capabilities": machine["capabilities"], "modules": sorted(self._kit.exports),
                 **self._authority()}
 
@@ -51,24 +54,60 @@ class Membership:
 
         `trust` in the answer says who vouches for the hub.
         """
-        for data_type in ("enrol", "heartbeat"):
-            self._export.set("registry", data_type, "hub", "allow", actor_id)
+        self._allow(actor_id)
         hub = self._link.join(url, token, self.about())
         self.report()
-        return {"hub": hub.url, "node_id": hub.node_id, "org_id": hub.org_id, "trust": _trust(hub, token)}
+        return self._joined(hub, token)
 
-    def ask_to_join(self, url: str, token: str, actor_id: str) -> dict[str, Any]:
-        """Let the agent join: the web process, which strangers reach, has no way out of the machine. Raises what `join` raises."""
-        question = {"do": "join", "url": url, "token": token, "actor_id": actor_id}
+    def _allow(self, actor_id: str) -> None:
+        # What identity asks of the hub, that its people can log in here, comes with it.
+        for module, data_type in (("registry", "enrol"), ("registry", "heartbeat"), ("identity", "login"), ("identity", "people"), ("identity", "link")):
+            self._export.set(module, data_type, "hub", "allow", actor_id)
+
+    @staticmethod
+    def _joined(hub: Any, token: str) -> dict[str, Any]:
+        return {"state": "joined", "hub": hub.url, "node_id": hub.node_id, "org_id": hub.org_id, "trust": _trust(hub, token)}
+
+    def apply(self, url: str, organisation: str = "", pin_: str = "", actor_id: str = "") -> dict[str, Any]:
+        """Ask a hub to be let in without a token; it is asked again until somebody there has decided. Allowed as `join` is, and answers alike,
+        with `state` joined or pending. `pin_` is that of the hub's own authority, which its nodes page shows."""
+        self._allow(actor_id)
+        hub = self._link.wishes.ask(url, organisation, pin_, self.about())
+        if hub is not None:
+            self.report()
+            return self._joined(hub, "")
+        return {"state": "pending", "hub": url, "node_id": "", "org_id": "",
+                "trust": T("Somebody has to let this node in on the hub. Compare there the fingerprint that is shown here.")}
+
+    def ask_again(self) -> None:
+        """Ask those hubs that have not decided and are due; report to those that have let this node in."""
+        if self._link.wishes.again(self.about()):
+            self.report()
+
+    def ask_to_join(self, url: str, token: str, actor_id: str, organisation: str = "", pin_: str = "") -> dict[str, Any]:
+        """Let the agent join, or ask where there is no token: the web process, which strangers reach, has no way out of the machine.
+        Raises what `join` and `apply` raise."""
+        question = {"do": "join" if token else "apply", "url": url, "token": token, "actor_id": actor_id, "organisation": organisation, "pin": pin_}
         answer = self._kit.bus.ask("registry", question, JOIN_SECONDS)
         return {**answer, "trust": Text(answer["trust"])}
 
     def answer(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """What the agent does for the web process."""
-        if question.get("do") != "join":
+        if question.get("do") == "join":
+            done = self.join(question["url"], question["token"], question["actor_id"])
+        elif question.get("do") == "apply":
+            done = self.apply(question["url"], question["organisation"], question["pin"], question["actor_id"])
+        else:
             raise UnibosError(T("The agent does not know this question."))
-        done = self.join(question["url"], question["token"], question["actor_id"])
         return {**done, "trust": done["trust"].message}
+
+    def fingerprint(self) -> str:
+        """The fingerprint of this node's key, to be compared with the one that a hub shows."""
+        return fingerprint(self._link.public_key())
+
+    def revoked(self, node_key: bytes) -> bool:
+        """Whether a hub of this node has taken its trust from the node with this public key: nothing of that node is believed any more."""
+        return self._link.revoked(node_key)
 
     def take_provisioned(self) -> str | None:
         """Join as the file `enrol.json` says ({url, token}), then remove it; it is how images and `make run` hand a node over."""
@@ -88,7 +127,9 @@ class Membership:
         said = []
         for hub in self._link.hubs():
             try:
-                self._link.call(hub, "/api/v1/nodes/heartbeat/", "heartbeat", {**self.about(), "metrics": metrics})
+                answer = self._link.call(hub, "/api/v1/nodes/heartbeat/", "heartbeat", {
+                    **self.about(), "metrics": metrics, "at": self._kit.now_ms(), "revocations": self._link.seen(hub)})
+                self._link.heard(hub, answer)
                 said.append(f"{hub.url}: reported")
             except UnibosError as error:
                 said.append(f"{hub.url}: {error.text}")

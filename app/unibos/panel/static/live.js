@@ -121,6 +121,15 @@ function loggedOut() {
   location.reload();
 }
 
+// The session was ended, maybe elsewhere: the login says why. What was typed stays to be copied.
+let leaving = false; // by one's own hand: that form knows where to go
+document.addEventListener('submit', ({ target }) => { leaving ||= target.matches('form[action="/logout/"]'); });
+function ended() {
+  if (leaving) return;
+  if (dirty()) { lostAt ||= Date.now(); state('stale'); return say('bad', words.loggedOut); }
+  location.replace(`/login/?next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
 // --- ages ----------------------------------------------------------------------------------------------------------------
 
 const relative = new Intl.RelativeTimeFormat(lang, { numeric: 'always' });
@@ -202,8 +211,9 @@ function connect() {
   clearTimeout(timer);
   if (socket && socket.readyState <= WebSocket.OPEN) return;
   const mine = socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/ws/live/`);
-  const lost = () => {
+  const lost = (event) => {
     if (mine !== socket) return;
+    if (event?.code === 4401) { socket = null; return ended(); }
     socket = null;
     lostAt ||= Date.now();
     if (Date.now() - lostAt < STALE) state('reconnecting');

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
@@ -36,6 +36,12 @@ class Documents:
     def __init__(self, kit: Kit):
         self._kit = kit
 
+    @staticmethod
+    def _shown(org_id: str, owners: Collection[str] | None) -> Any:
+        """Which documents somebody may see: the organisation's, or, with `owners`, those that belong to one of these ids."""
+        there = (Document.org_id == org_id) & Document.deleted_at.is_null()
+        return there if owners is None else there & Document.owner_id.in_(list(owners))
+
     def limit(self) -> int:
         """The largest upload in bytes."""
         return min(512, self._kit.settings["UNIBOS_UPLOAD_MB"]) * MEGABYTE
@@ -66,9 +72,9 @@ class Documents:
         self._kit.records.update(document, status="waiting", reason=None, job_id=job.id, actor_id=actor_id)
         self._kit.changed("documents", f"document:{document.id}")
 
-    def get(self, document_id: str, org_id: str) -> Document:
-        """One document; raises NotFound, also for another organisation's."""
-        row = Document.get_or_none(Document.id == document_id, Document.org_id == org_id, Document.deleted_at.is_null())
+    def get(self, document_id: str, org_id: str, owners: Collection[str] | None = None) -> Document:
+        """One document; raises NotFound, also for another organisation's, or, with `owners`, for what belongs to none of them."""
+        row = Document.get_or_none((Document.id == document_id) & self._shown(org_id, owners))
         if row is None:
             raise NotFound(T("There is no document with this id."))
         return row
@@ -85,14 +91,15 @@ class Documents:
             raise NotFound(T("This page has not been read."))
         return row
 
-    def list(self, org_id: str, words: str = "", most: int = 50) -> list[dict[str, Any]]:
-        """Documents, the newest first, or those that match `words`, the best first; each with state, job and snippet."""
-        mine = (Document.org_id == org_id) & Document.deleted_at.is_null()
+    def list(self, org_id: str, words: str = "", most: int = 50, owners: Collection[str] | None = None) -> list[dict[str, Any]]:
+        """Documents, the newest first, or those that match `words`, the best first; each with state, job and snippet. `owners`: only theirs."""
+        mine = self._shown(org_id, owners)
         hits: dict[str, int] = {}
         if words.strip():
-            hits = dict(index.search(words, org_id, most))
+            # Others' documents take places among the hits, so more are asked for where only some are shown.
+            hits = dict(index.search(words, org_id, most if owners is None else most * 20))
             rows = list(Document.select().where(mine, Document.id.in_(list(hits)))) if hits else []
-            rows.sort(key=lambda d: list(hits).index(d.id))
+            rows = sorted(rows, key=lambda d: list(hits).index(d.id))[:most]
         else:
             rows = list(Document.select().where(mine).order_by(Document.created_at.desc()).limit(most))
         ids = [d.id for d in rows]
@@ -115,18 +122,19 @@ class Documents:
         level = {"done": "good", "failed": "bad", "reading": "info"}.get(status, "quiet")
         return {"status": status, "level": level, "why": why, "job": job}
 
-    def retry(self, document_id: str, org_id: str, actor_id: str) -> Document:
+    def retry(self, document_id: str, org_id: str, actor_id: str, owners: Collection[str] | None = None) -> Document:
         """Read a failed document again; pages that were read stay."""
-        document = self.get(document_id, org_id)
+        document = self.get(document_id, org_id, owners)
         if self.state(document)["status"] != "failed":
             raise Conflict(T("Only a document that failed can be read again."))
         with self._kit.db.transaction():
             self._read(document, actor_id)
         return document
 
-    def change(self, document_id: str, org_id: str, actor_id: str, *, title: str | None = None, tags: list[str] | None = None) -> Document:
+    def change(self, document_id: str, org_id: str, actor_id: str, *, title: str | None = None, tags: list[str] | None = None,
+               owners: Collection[str] | None = None) -> Document:
         """Give a document another title or other tags."""
-        document = self.get(document_id, org_id)
+        document = self.get(document_id, org_id, owners)
         fields: dict[str, Any] = {}
         if title is not None:
             if not title.strip():
@@ -140,9 +148,9 @@ class Documents:
             self._kit.changed("documents", f"document:{document.id}")
         return document
 
-    def delete(self, document_id: str, org_id: str, actor_id: str) -> None:
+    def delete(self, document_id: str, org_id: str, actor_id: str, owners: Collection[str] | None = None) -> None:
         """Forget a document with its pages and, when no other has it, its file."""
-        document = self.get(document_id, org_id)
+        document = self.get(document_id, org_id, owners)
         pages = self.pages(document)
         with self._kit.db.transaction():
             for page in pages:

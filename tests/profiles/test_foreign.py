@@ -1,0 +1,91 @@
+"""What belongs to another organisation answers as what does not exist: same status, headers, body and number of queries, by every address."""
+
+import difflib
+import logging
+import re
+
+import pytest
+from unibos.kernel import compose
+
+from tests.conftest import close
+from tests.society import Caller, settle
+
+ABSENT = "00000000-0000-4000-8000-000000000000"
+# Inputs that pass the door of their route, so that what follows is about the object alone.
+BODIES = {
+    "POST /nodes/<node_id>/": {"act": "maintenance"},
+}
+
+
+@pytest.fixture(scope="module")
+def hub(postgres_server, tmp_path_factory):
+    built = settle("hub", tmp_path_factory.mktemp("foreign"), postgres_server.create_owned()[1])
+    built.node_id = built.admit()
+    with built.db.tenant(built.alpha):
+        job = built.kit.jobs.put("core.health_check", {})
+    session, _secret = built.services["identity"].open_session(built.people["member"], "token", "", "")
+    built.foreign = {"node_id": built.node_id, "job_id": getattr(job, "id", job), "session_id": session.id}
+    yield built
+    close(built)
+
+
+class Counter(logging.Handler):
+    """Counts the statements that reach the database."""
+
+    def __init__(self):
+        super().__init__(logging.DEBUG)
+        self.seen = []
+
+    def emit(self, record):
+        self.seen.append(record.msg[0] if isinstance(record.msg, tuple) else str(record.msg))
+
+
+def asked(caller, route, ids):
+    """(status, headers, body, statements) of a request in which every id is replaced by its name."""
+    path = re.sub("<([a-z_]+)>", lambda found: ids[found[1]], route.path)
+    given = BODIES.get(route.name, {})
+    options = {} if route.method == "GET" else {"json": given} if route.kind == "api" else {"data": given}
+    counter, log = Counter(), logging.getLogger("peewee")
+    level = log.level
+    log.addHandler(counter), log.setLevel(logging.DEBUG)
+    try:
+        answer = caller.send(route.method, path, **options)
+    finally:
+        log.removeHandler(counter), log.setLevel(level)
+    body = answer.text.replace(answer.headers["X-Request-Id"], "REQUEST")
+    for value in ids.values():
+        body = body.replace(value, "ID")
+    headers = sorted((k, v) for k, v in answer.headers if k not in ("X-Request-Id", "Content-Length"))
+    # What a session and its form carry differs with every request.
+    body = re.sub(r'name="_csrf" value="[0-9a-f]+"|data-csrf="[0-9a-f]+"|data-at="\d+"', "", body)
+    return answer.status_code, headers, body, len(counter.seen)
+
+
+def routes(built):
+    return [r for _f, r in compose.routes(built.features) if "<" in r.path and r.access not in ("open", "node") and r.method != "WS"]
+
+
+def test_every_address_with_an_id_is_tried(hub):
+    named = {name for route in routes(hub) for name in re.findall("<([a-z_]+)>", route.path)}
+    assert named <= set(hub.foreign), "say which object of Alpha these name"
+    assert len(routes(hub)) > 5
+
+
+def test_foreign_is_absent(hub):
+    caller, different = Caller(hub, "other"), []
+    absent = dict.fromkeys(hub.foreign, ABSENT)
+    asked(caller, routes(hub)[0], absent)  # what is read once and kept is kept now
+    for route in routes(hub):
+        nothing, foreign = asked(caller, route, absent), asked(caller, route, hub.foreign)
+        assert nothing[0] == 404, (route.name, nothing[0], nothing[2][:300])
+        different += [f"{route.name}: {what}: " + "\n".join(difflib.unified_diff(str(a).splitlines(), str(b).splitlines(), "absent", "foreign", n=0, lineterm=""))
+                      for what, a, b in zip(("status", "headers", "body", "statements"), nothing, foreign, strict=True) if a != b]
+    assert not different, "\n".join(different)
+
+
+def test_its_own_people_find_it(hub):
+    """The other side of the same test: the ids are right."""
+    for route in routes(hub):
+        if route.method == "GET":
+            ids = {**hub.foreign}
+            assert asked(Caller(hub, "owner"), route, ids)[0] == 200, route.name
