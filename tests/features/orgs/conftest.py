@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,12 +12,24 @@ from unibos.kernel.actors import Actor
 
 from tests.conftest import PASSWORD, claim
 
+HERE = Path(__file__).parent
+# On PostgreSQL each day: where two come at once, and where tenants meet. The rest runs there, too, in the wider matrix.
+EVERYDAY = ("at_once", "last_place", "one_gets_in", "one_stays", "two_organisations", "odd_input", "guest_comes", "known_address", "neither_disabled",
+            "no_slug", "hears_of", "claim", "code")
 CONSOLE = Actor("console", "console", role="owner")
 
 
 def quick(call: Any, *args: str) -> Any:
     """In place of hashing, which is tested elsewhere: here many people come and go."""
     return call(*args) if args[0].startswith("$argon2") else f"plain:{args[0]}" if call.__name__ == "make" else args[0] == f"plain:{args[1]}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each test of a database of its own on PostgreSQL costs a second."""
+    for item in items:
+        if item.path.parent == HERE and "postgresql" in item.name and not any(word in item.name for word in EVERYDAY):
+            item.add_marker(pytest.mark.slow)
 
 
 class House:
@@ -79,6 +92,7 @@ def _web(built):
     house.identity.throttle = lambda *_args, **_more: None
     house.home, house.client = house.orgs.home_id(), built.client
     built.kit.heavy = quick
+    built.kit.bus.ask = lambda *_args, **_more: {"connected": True, "why": ""}  # no agent is there to be waited for
     house.ada = house.identity.people.find("ada@example.org")
     return house
 

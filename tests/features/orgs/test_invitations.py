@@ -3,7 +3,7 @@
 import pytest
 from unibos.features.orgs.models import Invitation, Member
 from unibos.features.orgs.organisations import tidy
-from unibos.kernel.errors import Conflict, Forbidden, Invalid, LimitReached, Unauthenticated
+from unibos.kernel.errors import Conflict, Forbidden, Invalid, LimitReached, Throttled, Unauthenticated
 
 from tests.conftest import PASSWORD
 from tests.features.orgs.conftest import CONSOLE
@@ -167,6 +167,23 @@ def test_a_pin_is_asked_for_and_ten_wrong_ones_end_the_link(on_hub):
             enter("0000")
     with pytest.raises(Forbidden, match="wrong, used up"):
         enter("4711")
+
+
+def test_tries_are_counted_by_address_and_a_pin_by_its_link(on_hub):
+    del on_hub.identity.throttle
+    secret = on_hub.invite("guest", guest_hours=1, pin="4711")
+    for n in range(5):
+        with pytest.raises(Unauthenticated):
+            on_hub.orgs.invitations.accept(secret, f"address-{n}", name="Gül", pin="0000")
+    with pytest.raises(Throttled):
+        on_hub.orgs.invitations.accept(secret, "another", name="Gül", pin="4711")
+    for _ in range(20):
+        with pytest.raises(Forbidden):
+            on_hub.orgs.invitations.look("A" * 32, "one")
+    with pytest.raises(Throttled):
+        on_hub.orgs.invitations.look(secret, "one")
+    on_hub.built.clock.advance(61)
+    assert on_hub.orgs.invitations.accept(secret, "one", name="Gül", pin="4711")[0].kind == "guest"
 
 
 def test_old_invitations_are_forgotten_and_open_ones_bounded(on_hub, monkeypatch):

@@ -93,6 +93,15 @@ def test_removal_ends_rights_invitations_and_open_pages(on_hub):
         on_hub.orgs.invitations.look(secret, "x")
 
 
+def test_another_process_knows_a_removal_within_two_seconds(on_hub):
+    bo = on_hub.join("Bo")
+    assert on_hub.orgs.claims_of(bo.id)["org"]["role"] == "member"
+    with on_hub.within():
+        Member.delete().where(Member.user_id == bo.id).execute()  # as another process does
+    on_hub.built.clock.advance(2.1)
+    assert on_hub.orgs.claims_of(bo.id) == {}
+
+
 def test_the_ownership_is_offered_with_a_password_and_accepted(on_hub):
     bo, people, ada = on_hub.join("Bo", "viewer"), on_hub.orgs.people, on_hub.actor(on_hub.ada)
     with on_hub.within():

@@ -186,6 +186,7 @@ def test_one_organisation_asks_for_what_is_anothers_and_finds_nothing(web):
     assert ask("DELETE", "members/%00/").status_code == ask("DELETE", "invitations/%00/").status_code == 404
     assert {m["name"] for m in ask("GET", "members/").json["items"]} == {"Ada", "Bo"}
     assert web.client.get(f"/people/{cy.id}/", headers=web.token_of_ada).status_code == 404
+    assert web.client.get("/search/?q=BO&_format=json", headers=web.token_of_ada).json[-1]["href"] == f"/people/{bo.id}/"
     assert "Cy" not in web.client.get("/search/?q=cy&_format=json", headers=web.token_of_ada).text
     assert web.orgs.invitations.look(secret, "x")["organisation"] == "Other"
     bos = web.token(bo)

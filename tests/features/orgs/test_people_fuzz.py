@@ -1,6 +1,5 @@
 """Odd input at every JSON address of orgs, on both databases: what comes back is what the route says, never a 5xx, and nothing is changed by it."""
 
-import pytest
 from unibos.kernel import compose
 from unibos.kernel.web import build_app
 from unibos.panel.shell import Shell
@@ -50,7 +49,7 @@ def test_no_odd_input_breaks_or_changes_anything(on_hub):
         assert {p.name: p.role for p in on_hub.orgs.people.list(on_hub.home) if not p.email.startswith("z@")} == {"Ada": "owner", "Bo": "admin"}
 
 
-@pytest.mark.parametrize("path", ["%00", "%ED%A0%80", "a" * 3000, "..", "%2e%2e%2f"])
-def test_an_odd_address_is_not_found(web, path):
-    for place in ("people", "api/v1/organisation/members"):
-        assert web.client.get(f"/{place}/{path}/", headers=web.token_of_ada).status_code in (404, 308, 301, 303)
+def test_an_odd_address_is_not_found(web):
+    for path in ("%00", "%ED%A0%80", "a" * 3000, "..", "%2e%2e%2f"):
+        for place in ("people", "api/v1/organisation/members"):
+            assert web.client.get(f"/{place}/{path}/", headers=web.token_of_ada).status_code in (404, 308, 301, 303), path
