@@ -1,6 +1,7 @@
 """A person of a hub on a node: with the hub, without it, after changes there, and as time passes."""
 
 import base64
+import datetime as dt
 
 import pytest
 from unibos.features.identity import totp
@@ -142,6 +143,34 @@ def test_setting_the_clock_back_lengthens_nothing(pair):
     pair.wire.down = False
     pair.node.clock.advance(7.5 * DAY)
     pair.contact.report()
+    assert pair.whoami(pair.log_in().json["token"]).json["role"] == "owner"
+
+
+def test_a_clock_that_was_never_set_gives_less_and_breaks_nothing(pair):
+    clock = pair.node.clock
+    real, clock.time, clock.is_trusted = clock.time, dt.datetime(1970, 1, 2, tzinfo=dt.UTC), False
+    first = pair.log_in()
+    assert first.status_code == 200 and pair.whoami(first.json["token"]).json["role"] == "guest"
+    pair.wire.down = True
+    assert pair.whoami(pair.log_in().json["token"]).json["role"] == "guest"
+    pair.wire.down = False
+    pair.contact.report()  # which counts time anew, from a day in 1970 on
+    pair.wire.down = True
+    assert pair.whoami(pair.log_in().json["token"]).json["role"] == "guest"
+    clock.time, clock.is_trusted = real, True  # the time came, and with it some fifty years without a word of the hub
+    clock.advance(61)
+    assert pair.log_in().status_code == 401
+    pair.wire.down = False
+    pair.contact.report()
+    clock.advance(61)
+    assert pair.whoami(pair.log_in().json["token"]).json["role"] == "owner"
+
+
+def test_a_login_with_the_hub_under_a_clock_that_went_back_is_worth_as_much_once_it_is_right_again(pair):
+    pair.node.clock.advance(-20 * DAY)
+    assert pair.whoami(pair.log_in().json["token"]).json["role"] == "guest"
+    pair.wire.down = True
+    pair.node.clock.advance(20 * DAY + 61)
     assert pair.whoami(pair.log_in().json["token"]).json["role"] == "owner"
 
 

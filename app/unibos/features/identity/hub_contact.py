@@ -98,8 +98,8 @@ class Contact:
         """Keep what the hub said, whole or not at all."""
         people, counts = self._identity.hub_people, dict.fromkeys(contact.STATES, 0)
         with self._kit.db.transaction():
-            people.keep_keys(hub.node_id, answer.issuer, answer.keys, hub_ids)
             people.contacted()
+            people.keep_keys(hub.node_id, answer.issuer, answer.keys, hub_ids)
             for user_id, state, told in answer.people:
                 row = asked.get(user_id)
                 if row is None or row.issuer != answer.issuer:

@@ -50,6 +50,11 @@ class HubPeople:
             if not ClockSeen.update(at=now).where(ClockSeen.id == 1, ClockSeen.at < now - MARK_EVERY).execute() and self.seen() is None:
                 ClockSeen.insert(id=1, at=now).on_conflict(action="IGNORE").execute()
 
+    def _latest(self) -> dt.datetime:
+        """When a hub's word counts from: a clock that went back, or was never set, must not make it look years old at once."""
+        now = self._kit.now()
+        return max(now, self.seen() or now)
+
     def contacted(self) -> None:
         """A hub has answered: from here on time is counted anew, also where the clock was ahead before."""
         now = self._kit.now()
@@ -63,7 +68,7 @@ class HubPeople:
         row = HubKeys.get_or_none(HubKeys.issuer == issuer)
         if row is not None and row.node_id != node_id and row.node_id in hub_ids:
             raise Forbidden(T("Two hubs sign by the same name. The one that this node joined first is believed."))
-        fields = {"node_id": node_id, "jwks": {"keys": list(jwks["keys"])}, "fetched_at": self._kit.now()}
+        fields = {"node_id": node_id, "jwks": {"keys": list(jwks["keys"])}, "fetched_at": self._latest()}
         if not HubKeys.update(**fields).where(HubKeys.issuer == issuer).execute():
             HubKeys.create(issuer=issuer, **fields)
         self._seen.clear()
@@ -96,7 +101,7 @@ class HubPeople:
 
     def keep(self, issuer: str, told: contact.Person, *, verifier: str = "", said_at: dt.datetime | None = None) -> User:
         """Keep what a hub says of a person, or said at `said_at`. Call it in a transaction. Raises Forbidden for an id that is another's."""
-        now, known = self._kit.now(), self.person(told.id)
+        now, known = self._latest(), self.person(told.id)
         user = User.get_or_none(User.id == told.id)
         if (known is not None and known.issuer != issuer) or (user is not None and known is None):
             raise Forbidden(T("This account's number belongs to another account on this node."))
@@ -199,6 +204,7 @@ class HubPeople:
 
         Raises Unauthenticated: alike for an unknown e-mail and a wrong password, and with the reason once the password was right.
         """
+        self.mark()
         rows = list(HubPerson.select().where(HubPerson.email == email.strip().lower(), HubPerson.verifier != "", HubPerson.revoked_at.is_null()).limit(2))
         person = rows[0] if len(rows) == 1 else None  # two hubs with the same e-mail: nobody can say who is meant
         if not self._kit.heavy(passwords.matches, person.verifier if person else "", password) or person is None:
