@@ -31,6 +31,7 @@ def settle(role: str, folder: Any, url: str = "", **environment: str) -> SimpleN
         built.people[name] = identity.create(f"{name}@example.org", PASSWORD, name, kind="guest" if name == "guest" else "")
         belong(built, built.alpha, built.people[name], name)
     if url and role == "hub":
+        built.clock.advance(86400)  # the device's own organisation is the one that was there first
         built.beta = built.kit.random.uuid()
         built.people["other"] = identity.create("other@example.org", PASSWORD, "other")
         with built.db.tenant(built.beta):
@@ -83,7 +84,7 @@ class Caller:
         page = not path.startswith(("/api/", "/healthz", "/readyz"))
         client, headers = self.built.app.test_client(), {}
         identity = self.built.services["identity"]
-        root = "visit"
+        root, org = "visit", {"stranger": "", "other": self.built.beta}.get(self.who, self.built.alpha)
         if self.who == "node":
             headers["Authorization"] = f"Bearer {identity.issue_node_token(self.built.node_id, self.built.alpha, 60)}"
         elif self.who != "stranger":
@@ -91,7 +92,7 @@ class Caller:
             client.set_cookie(cookie_name(self.built.kit), root)
         if root == "visit":
             client.set_cookie(cookie_name(self.built.kit, "visit"), root)
-        headers["X-CSRF-Token"] = hmac.new(self.built.kit.secret("csrf", 32), root.encode(), hashlib.sha256).hexdigest()
+        headers["X-CSRF-Token"] = hmac.new(self.built.kit.secret("csrf", 32), f"{root} {org}".encode(), hashlib.sha256).hexdigest()
         if method != "GET" and not options:
             options = {"data": {}} if page else {"json": {}}
         return client.open(path, method=method, headers=headers, **options)

@@ -1,20 +1,31 @@
 """What belongs to another organisation answers as what does not exist: same status, headers, body and number of queries, by every address."""
 
+import datetime as dt
 import difflib
 import logging
 import re
 
 import pytest
 from unibos.features.identity.safety_models import Passkey
+from unibos.features.registry.models import Application
 from unibos.kernel import compose
+from unibos.kernel.actors import Actor
 
-from tests.conftest import close
+from tests.conftest import PASSWORD, close
 from tests.society import Caller, settle
 
 ABSENT = "00000000-0000-4000-8000-000000000000"
 # Inputs that pass the door of their route, so that what follows is about the object alone.
 BODIES = {
-    "POST /nodes/<node_id>/": {"act": "maintenance"},
+    "POST /nodes/<node_id>/": {"act": "maintenance", "why": "disk"},
+    "POST /api/v1/nodes/<node_id>/maintenance/": {"on": True, "why": "disk"},
+    "POST /api/v1/nodes/<node_id>/trust/": {"trust": 2},
+    "POST /api/v1/nodes/<node_id>/revoke/": {"why": "stolen"},
+    "DELETE /api/v1/auth/passkeys/<passkey_id>/": {"password": PASSWORD},
+    "PATCH /api/v1/organisation/members/<user_id>/": {"role": "viewer"},
+    "POST /people/<user_id>/role/": {"role": "viewer"},
+    "POST /people/<user_id>/offer/": {"password": PASSWORD},
+    "POST /nodes/applications/<application_id>/": {"act": "refuse"},
     "PATCH /api/v1/auth/passkeys/<passkey_id>/": {"name": "Mine"},
 }
 
@@ -28,7 +39,15 @@ def hub(postgres_server, tmp_path_factory):
     session, _secret = built.services["identity"].open_session(built.people["member"], "token", "", "")
     passkey = Passkey.create(id=built.kit.random.uuid(), user_id=built.people["member"].id, rp_id="box.local", credential_hash="x", credential_id="x",
                              public_key="", name="Theirs", created_at=built.clock.now())
-    built.foreign = {"passkey_id": passkey.id, "node_id": built.node_id, "job_id": getattr(job, "id", job), "session_id": session.id}
+    who = Actor("person", built.people["owner"].id, built.alpha, "owner")
+    with built.db.tenant(built.alpha):
+        invitation, _secret = built.services["orgs"].invitations.make(built.alpha, who, "viewer")
+        application = built.kit.random.uuid()
+        now = built.clock.now()
+        Application.create(id=application, org_id=built.alpha, public_key="QUJD" * 10 + "QUI=", about={"hostname": "pi-009"}, address="10.0.0.9",
+                           created_at=now, seen_at=now, expires_at=now + dt.timedelta(days=7))
+    built.foreign = {"node_id": built.node_id, "job_id": job.id, "session_id": session.id, "user_id": built.people["member"].id,
+                     "invitation_id": invitation.id, "application_id": application, "passkey_id": passkey.id}
     yield built
     close(built)
 
@@ -81,7 +100,8 @@ def test_foreign_is_absent(hub):
     asked(caller, routes(hub)[0], absent)  # what is read once and kept is kept now
     for route in routes(hub):
         nothing, foreign = asked(caller, route, absent), asked(caller, route, hub.foreign)
-        assert nothing[0] == 404, (route.name, nothing[0], nothing[2][:300])
+        # What concerns the whole device is closed to the people of other organisations, whatever they ask for.
+        assert nothing[0] == (403 if route.device else 404), (route.name, nothing[0], nothing[2][:300])
         different += [f"{route.name}: {what}: " + "\n".join(difflib.unified_diff(str(a).splitlines(), str(b).splitlines(), "absent", "foreign", n=0, lineterm=""))
                       for what, a, b in zip(("status", "headers", "body", "statements"), nothing, foreign, strict=True) if a != b]
     assert not different, "\n".join(different)
@@ -91,5 +111,5 @@ def test_its_own_people_find_it(hub):
     """The other side of the same test: the ids are right."""
     for route in routes(hub):
         if route.method == "GET":
-            ids = {**hub.foreign}
+            ids = hub.foreign
             assert asked(Caller(hub, "owner"), route, ids)[0] == 200, route.name
