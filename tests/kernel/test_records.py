@@ -59,3 +59,27 @@ def test_hooks_run_after_the_commit_and_never_when_it_fails(node):
         raise RuntimeError
     node.db.after_commit(lambda: seen.append("at once"))
     assert seen == ["outer", "inner", "at once"]
+
+
+def test_writers_at_once_get_stamps_of_their_own(node):
+    import threading
+
+    wrong = []
+
+    def write(name):
+        try:
+            with node.db.tenant("o"):
+                for n in range(8):
+                    make(node, f"{name}-{n}")
+        except Exception as error:
+            wrong.append(error)
+        finally:
+            node.db.release()
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in "abcdef"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stamps = [change.stamp for change in Change.select().order_by(Change.seq)]
+    assert wrong == [] and len(set(stamps)) == len(stamps) >= 48

@@ -76,7 +76,7 @@ class Records:
     def stamp(self) -> str:
         """The next reading of the hybrid logical clock. Must be called in a transaction."""
         now = int(self._clock.now().timestamp() * 1000)
-        row = ClockMark.get_or_none(ClockMark.id == 1)
+        row = self._mark()
         ms, counter = (row.ms, row.counter) if row else (0, 0)
         ms, counter = (now, 0) if now > ms else (ms, counter + 1)
         if counter > 0xFFFF:
@@ -85,6 +85,18 @@ class Records:
             ClockMark.insert(id=1, ms=ms, counter=counter).on_conflict(
                 conflict_target=[ClockMark.id], update={"ms": ms, "counter": counter}).execute())
         return format_stamp(ms, counter, self.origin)
+
+    def _mark(self) -> ClockMark | None:
+        """The clock's row. On PostgreSQL it is this transaction's until its end: of two that write at once, the second reads what the first wrote.
+        (SQLite has one writer at a time anyway.)"""
+        asked = ClockMark.select().where(ClockMark.id == 1)
+        if self._db.kind == "sqlite":
+            return asked.first()
+        row = asked.for_update().first()
+        if row is None:
+            ClockMark.insert(id=1, ms=0, counter=0).on_conflict_ignore().execute()
+            row = asked.for_update().first()
+        return row
 
     def create(self, model: type[R], *, org_id: str, owner_id: str = "", actor_id: str = "", id: str | None = None,
                **fields: Any) -> R:

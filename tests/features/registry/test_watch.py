@@ -135,6 +135,34 @@ def test_two_agents_on_one_database_tell_it_once(fleet):
     assert Alert.select().where(Alert.ended_at.is_null()).count() == 0, "a report that came meanwhile makes it void"
 
 
+def test_many_at_once_ask_and_revoke_without_a_fault(fleet):
+    """On PostgreSQL truly at once; SQLite lets one write after another."""
+    import threading
+
+    key, wrong = b64(proof.public_key(b"\5" * 32)), []
+    signed = [(nonce, b64(proof.sign(b"\5" * 32, "apply", nonce, ""))) for nonce in (fleet.registry.challenge(key) for _ in range(6))]
+    nodes = [enrol(fleet, fleet.token(), bytes([n]) * 32).id for n in range(10, 14)]
+
+    def work(call):
+        try:
+            with fleet.db.tenant(fleet.org):
+                call()
+        except Exception as error:
+            wrong.append(error)
+        finally:
+            fleet.db.release()
+
+    calls = [lambda pair=pair: fleet.registry.applications.apply(organisation="", public_key=key, challenge=pair[0], signature=pair[1], about=ABOUT,
+                                                                 address="192.0.2.7") for pair in signed]
+    calls += [lambda node=node: fleet.fleet.revoke(node, fleet.org, "ada") for node in nodes]
+    threads = [threading.Thread(target=work, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == [] and Application.select().count() == 1 and fleet.fleet.sequence(fleet.org) == 4
+
+
 # Pure.
 
 NOW = dt.datetime(2026, 12, 1, 12, 0, tzinfo=dt.UTC)

@@ -113,8 +113,9 @@ class Fleet:
 
     @staticmethod
     def _next(org_id: str) -> None:
-        if not RevocationMark.update(sequence=RevocationMark.sequence + 1).where(RevocationMark.org_id == org_id).execute():
-            RevocationMark.create(org_id=org_id, sequence=1)
+        # The database counts: of two at once each gets a number of its own.
+        RevocationMark.insert(org_id=org_id, sequence=0).on_conflict_ignore().execute()
+        RevocationMark.update(sequence=RevocationMark.sequence + 1).where(RevocationMark.org_id == org_id).execute()
 
     def list_key(self) -> str:
         """The public key by which nodes know the lists of this hub, Base64. Hubs on one database need the same key file."""

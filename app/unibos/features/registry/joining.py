@@ -55,8 +55,9 @@ class Applications:
             Application.update(about=dict(about), address=address[:64], seen_at=now).where(Application.id == known.id).execute()
         elif org_id and len(waiting) < PER_ORGANISATION and waiting.count(address[:64]) < PER_ADDRESS:
             Application.delete().where(Application.org_id == org_id, Application.public_key == public_key).execute()
-            Application.create(id=self._kit.random.uuid(), org_id=org_id, public_key=public_key, about=dict(about), address=address[:64],
-                               created_at=now, seen_at=now, expires_at=now + WAITS)
+            # Asked twice at the same moment, it waits once.
+            Application.insert(id=self._kit.random.uuid(), org_id=org_id, public_key=public_key, about=dict(about), address=address[:64],
+                               created_at=now, seen_at=now, expires_at=now + WAITS).on_conflict_ignore().execute()
             self._kit.changed("joining")
         else:
             self._kit.log.warning("a node at %s asks to join %s and is not kept: no such organisation, or too many wait", address, org_id or "nobody")
