@@ -38,6 +38,19 @@ def test_only_people_of_the_nodes_organisation_are_told_of(two):
     assert contact(two, B, two.bo.id)[0]["person"]["org"]["id"] == B
 
 
+def test_a_person_of_two_organisations_is_in_each_what_they_are_there(two):
+    """Also on the node of the one that is not their first."""
+    with two.db.tenant(B), two.db.transaction():
+        Member.create(id="m-both", organisation_id=B, user_id=two.ada.id, role="viewer", joined_at=two.clock.now())
+    for org_id, role in ((A, "member"), (B, "viewer")):
+        person = contact(two, org_id, two.ada.id)[0]["person"]
+        assert (person["org"]["id"], person["role"]) == (org_id, role)
+    with two.db.tenant(B):
+        Member.delete().where(Member.id == "m-both").execute()
+    two.services["orgs"].forget()
+    assert contact(two, B, two.ada.id)[0]["state"] == "revoked"
+
+
 def test_nobody_of_another_organisation_logs_in_on_a_node(two):
     with two.db.tenant(A):
         assert two.identity.for_nodes.log_in(two.nodes[A], A, "ada@example.org", PASSWORD, "1")["state"] == "in"
@@ -59,7 +72,7 @@ def test_a_node_of_another_organisation_is_not_there(two):
 
 def test_who_may_not_use_the_node_or_was_disabled_gets_no_token(two):
     claims = two.identity.claims
-    two.identity.claims = lambda user_id: {**claims(user_id), "permissions": {"nodes": {"another": 3, two.nodes[A]: 0}}}
+    two.identity.claims = lambda user_id, org_id="": {**claims(user_id, org_id), "permissions": {"nodes": {"another": 3, two.nodes[A]: 0}}}
     with two.db.tenant(A), pytest.raises(Forbidden):
         two.identity.for_nodes.node_token(Actor("person", two.ada.id, A, "member"), two.nodes[A])
     assert contact(two, A, two.ada.id)[0]["state"] == "revoked"

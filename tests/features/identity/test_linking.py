@@ -86,7 +86,7 @@ def test_one_primary_among_several_nodes(hub):
     identity, org = hub.services["identity"], hub.services["orgs"].home_id()
     identity.for_nodes.known = lambda _node, _org: None
     eve = identity.create(EVE, PASSWORD, "Eve")
-    identity.claims = lambda _user: {"org": {"id": org, "role": "member"}, "permissions": {"nodes": {"*": 3}}}
+    identity.claims = lambda _user, _org="": {"org": {"id": org, "role": "member"}, "permissions": {"nodes": {"*": 3}}}
     with hub.db.tenant(org):
         for node in "abc":
             person = identity.for_nodes.person(eve, node, org)

@@ -71,10 +71,17 @@ class Codes(BaseModel):
     recovery_codes: list[str]
 
 
+def no_guest(call: Call) -> None:
+    """Raise Forbidden for somebody let in for a time: their account has nothing to log in with, and is to get nothing."""
+    if call.actor.role == "guest" and call.service.user(call.actor.id).kind == "guest":
+        raise Forbidden(T("A guest has neither password nor e-mail: your link is all there is, and it ends by itself."))
+
+
 def own(call: Call) -> tuple[Any, str, str]:
     """(factors, person's id, address) of the one asking; raises Forbidden for who is no person."""
     if call.actor.kind != "person":
         raise Forbidden(T("Only people have a second step. On the console, unibos recover removes one."))
+    no_guest(call)
     return call.service.factors, call.actor.id, request.remote_addr or ""
 
 

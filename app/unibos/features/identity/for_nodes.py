@@ -31,9 +31,9 @@ class ForNodes:
 
     def person(self, user: User, node_id: str, org_id: str) -> contact.Person | None:
         """A person as the node may know them, or None for who is not of its organisation, may not use it, or is disabled."""
-        said = self._identity.claims(user.id)
+        said = self._identity.claims(user.id, org_id)
         org, permissions = said.get("org") or {}, said.get("permissions") or {}
-        if user.disabled_at is not None or org.get("id") != org_id or level(permissions, node_id) < 1 or org.get("role") not in contact.ROLES:
+        if not self._identity.people.alive(user) or org.get("id") != org_id or level(permissions, node_id) < 1 or org.get("role") not in contact.ROLES:
             return None
         return contact.Person(user.id, user.email, user.name, user.credential_version, org["role"], self._identity.factors.on(user.id), org, permissions)
 

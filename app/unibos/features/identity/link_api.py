@@ -9,6 +9,7 @@ from flask import request
 from pydantic import BaseModel, Field
 
 from unibos.features.identity.api import Strict
+from unibos.features.identity.factor_api import no_guest
 from unibos.features.identity.hub_api import Id, LoginOut, NodeLogin, Plain
 from unibos.kernel.errors import Conflict, Forbidden, NotFound, Throttled
 from unibos.kernel.web import Call, Routes
@@ -115,6 +116,7 @@ def own(call: Call) -> str:
     """The id of the person asking; raises Forbidden for who is none."""
     if call.actor.kind != "person":
         raise Forbidden(T("Only people have accounts that can be linked."))
+    no_guest(call)
     return call.actor.id
 
 

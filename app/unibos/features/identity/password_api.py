@@ -86,9 +86,13 @@ def reset(call: Call) -> None:
 
 
 def target(call: Call, user_id: str) -> None:
-    """Raise NotFound unless the person is of the organisation of the one asking, and of no higher rank."""
-    org = call.service.claims(user_id).get("org") or {}
-    if org.get("id") != call.actor.org_id or RANKS.get(str(org.get("role")), 0) > RANKS[call.actor.role]:
+    """Raise NotFound unless the person is of the organisation of the one asking, of no other one, and of no higher rank. Whoever sets a password
+    comes into every organisation of that person, so only who runs the device may for people of several."""
+    org = call.service.claims(user_id, call.actor.org_id).get("org") or {}
+    if org.get("id") != call.actor.org_id or org.get("role") == "guest" or RANKS.get(str(org.get("role")), 0) > RANKS[call.actor.role]:
+        raise NotFound()
+    organisations = call.services["orgs"].organisations
+    if not organisations.operator(call.actor) and any(org_id != call.actor.org_id for org_id, _role in organisations.roles(user_id)):
         raise NotFound()
 
 

@@ -91,13 +91,17 @@ class Fleet:
         return node
 
     def unrevoke(self, node_id: str, org_id: str, actor_id: str, role: str) -> Node:
-        """Give a revoked node its trust back, at the level that it had. Raises NotFound, Forbidden for who is not the owner, Conflict."""
+        """Give a revoked node its trust back, at the level that it had. Raises NotFound, Forbidden for who is not the owner, Conflict,
+        LimitReached when another took its place."""
         node = self._authority.node(node_id, org_id)[0]
         if role != "owner":
             raise Forbidden(T("Only the owner gives a node its trust back."))
         if node.revoked_at is None:
             raise Conflict(T("Its trust was not taken away."))
+        from unibos.features.registry.authority import count
+
         with self._kit.db.transaction():
+            self._kit.room(org_id, "nodes", lambda: count(org_id))
             self._change(node, actor_id, "trusted again", revoked_at=None, revoked_why="")
             self._next(org_id)
             self._tell("trusted", node.id)

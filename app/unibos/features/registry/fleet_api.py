@@ -237,7 +237,7 @@ def revoke(call: Call, node_id: str) -> dict:
     return node(call, node_id)
 
 
-@ROUTES.post("/api/v1/nodes/<node_id>/unrevoke/", access="owner", answer=NodeOut, raises=(NotFound, Forbidden, Conflict))
+@ROUTES.post("/api/v1/nodes/<node_id>/unrevoke/", access="owner", answer=NodeOut, raises=(NotFound, Forbidden, Conflict, LimitReached))
 def unrevoke(call: Call, node_id: str) -> dict:
     """Give a revoked node its trust back."""
     call.service.fleet.unrevoke(node_id, call.actor.org_id, call.actor.id, call.actor.role)
