@@ -37,6 +37,7 @@ def authenticator(page: Page) -> tuple[CDPSession, str]:
     return devtools, made["authenticatorId"]
 
 
+@pytest.mark.slow
 def test_a_passkey_is_added_lets_in_alone_and_after_the_password_and_is_removed(box: Stack, visit: Visits) -> None:
     page = visit("/login/?next=/settings/security/", stack=box, host="localhost", expected=(r"status of 401 .*(/passkeys/begin/|/login/)",))
     devtools, which = authenticator(page)
