@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import hmac
 from types import SimpleNamespace
 from typing import Any
 
 from unibos.features.orgs.models import Member, Organisation
-from unibos.features.registry.models import Node
+from unibos.features.registry.models import Application, Node
 from unibos.kernel import compose
+from unibos.kernel.actors import Actor
 from unibos.kernel.web import build_app, cookie_name
 from unibos.panel.shell import Shell
 
@@ -70,7 +72,20 @@ def furnish(built: SimpleNamespace, org_id: str, mark: str) -> dict[str, list[st
         built.kit.records.update(org, name=f"{mark} house")
         nodes = [built.kit.records.create(Node, org_id=org_id, hostname=f"{mark}-{n}", public_key=f"{mark}-{n}").id for n in range(3)]
         jobs = [built.kit.jobs.put("core.health_check", {"of": mark}, subject=mark) for _ in range(3)]
-    return {"node_id": nodes, "job_id": [getattr(job, "id", job) for job in jobs]}
+    who = Actor("person", built.people["owner" if org_id == built.alpha else "other"].id, org_id, "owner")
+    with built.db.tenant(org_id):
+        invitations = [built.services["orgs"].invitations.make(org_id, who, "viewer", label=f"{mark} {n}")[0].id for n in range(2)]
+        applications = [apply(built, org_id, f"{mark}-new") for _ in range(2)]
+    people = [person.id for role, person in built.people.items() if (role == "other") == (org_id == built.beta)]
+    return {"node_id": nodes, "job_id": [job.id for job in jobs], "invitation_id": invitations, "application_id": applications, "user_id": people}
+
+
+def apply(built: SimpleNamespace, org_id: str, hostname: str) -> str:
+    """The id of a node that asks to be let into an organisation. Call it for that tenant."""
+    now, found = built.clock.now(), built.kit.random.uuid()
+    Application.create(id=found, org_id=org_id, public_key=hashlib.sha256(found.encode()).hexdigest()[:44], about={"hostname": hostname, "type": "standard"},
+                       address="10.0.0.9", created_at=now, seen_at=now, expires_at=now + dt.timedelta(days=7))
+    return found
 
 
 class Caller:

@@ -42,6 +42,7 @@ in
       (role.config "node")
       {
         unibos.settings.unibos_deployment_type = lib.mkDefault "node";
+        unibos.settings.unibos_machine_type = lib.mkIf (cfg.node.type != "standard") (lib.mkDefault cfg.node.type);
         unibos.jobs.workers.node-default = {
           role = "node";
           queue = "default";

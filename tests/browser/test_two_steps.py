@@ -71,6 +71,19 @@ def test_a_second_step_is_set_up_used_and_turned_off(room, visit: Visits) -> Non
     other.keyboard.press("Enter")
     expect(other).to_have_url(re.compile("/devices/$"))
 
+    # The box's clock counts, not the one of who logs in: two hours on, only the code of then is right.
+    offset = box.data / "node" / "clock-offset"
+    offset.write_text("7200")
+    later = visit("/devices/", stack=box, expected=(r"status of 401 .*/login/",))
+    password_first(later)
+    later.get_by_label("Code").fill(totp.hotp(secret, totp.step_at(time.time()) + 1))
+    later.keyboard.press("Enter")
+    expect(later.locator(".alert.bad")).to_contain_text("This code is wrong")
+    later.get_by_label("Code").fill(totp.hotp(secret, totp.step_at(time.time() + 7200)))
+    later.keyboard.press("Enter")
+    expect(later).to_have_url(re.compile("/devices/$"))
+    offset.unlink()
+
     plain = visit("/login/", stack=box, scripts=False)
     password_first(plain)
     plain.get_by_label("Code").fill(codes[4].lower())

@@ -83,8 +83,9 @@ def test_a_thousand_requests_of_two_organisations(hub):
         form = ask(hub.port, "GET", "/settings/", cookie)
         who[name] = {**cookie, "X-CSRF-Token": re.search(r'name="_csrf" value="([0-9a-f]+)"', form[2])[1], "Content-Type": "application/json"}
     hub.db.release()
+    # Who runs the hub lists its organisations and looks after its accounts: that is not tried here.
     ways = [r for _f, r in compose.routes(hub.features) if r.method != "WS" and r.access not in ("open", "node") and "/logout" not in r.path
-            and "/close" not in r.path and not (r.method != "GET" and "<" not in r.path)]
+            and "/close" not in r.path and not re.search("/users/|able/$|/v1/organisations/$", r.path) and not (r.method != "GET" and "<" not in r.path)]
     assert len(ways) > 15
     ids = {name: [*hub.things["alpha"].get(name, []), *hub.things["beta"].get(name, []), ABSENT] for name in {**hub.things["alpha"], **hub.things["beta"]}}
     seen, lock, told = {"alpha": 0, "beta": 0}, threading.Lock(), []

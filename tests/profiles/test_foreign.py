@@ -1,18 +1,16 @@
 """What belongs to another organisation answers as what does not exist: same status, headers, body and number of queries, by every address."""
 
-import datetime as dt
 import difflib
 import logging
 import re
 
 import pytest
 from unibos.features.identity.safety_models import Passkey
-from unibos.features.registry.models import Application
 from unibos.kernel import compose
 from unibos.kernel.actors import Actor
 
 from tests.conftest import PASSWORD, close
-from tests.society import Caller, settle
+from tests.society import Caller, apply, settle
 
 ABSENT = "00000000-0000-4000-8000-000000000000"
 OPERATORS = r"/users/<user_id>/|/people/<user_id>/(disable|enable)/"
@@ -43,10 +41,7 @@ def hub(postgres_server, tmp_path_factory):
     who = Actor("person", built.people["owner"].id, built.alpha, "owner")
     with built.db.tenant(built.alpha):
         invitation, _secret = built.services["orgs"].invitations.make(built.alpha, who, "viewer")
-        application = built.kit.random.uuid()
-        now = built.clock.now()
-        Application.create(id=application, org_id=built.alpha, public_key="QUJD" * 10 + "QUI=", about={"hostname": "pi-009"}, address="10.0.0.9",
-                           created_at=now, seen_at=now, expires_at=now + dt.timedelta(days=7))
+        application = apply(built, built.alpha, "pi-009")
     built.foreign = {"node_id": built.node_id, "job_id": job.id, "session_id": session.id, "user_id": built.people["member"].id,
                      "invitation_id": invitation.id, "application_id": application, "passkey_id": passkey.id}
     yield built
