@@ -104,7 +104,7 @@ class Live:
         self._last.update({self._key(topic, org): now for topic in (*named, *(["values"] if kind == "values" else []))})
         for page in list(self._pages):
             if kind == "left" and message.get("actor") == page.actor.id and org in ("", page.org):
-                page.connection.close(4401, "log in again")
+                page.connection.close(*((1012, "connect again") if message.get("stays") else (4401, "log in again")))
             if not self._meant(page, message, org):
                 continue
             if kind == "changed" and message.get("topic") in page.topics and message.get("actor") in (None, page.actor.id):

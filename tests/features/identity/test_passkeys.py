@@ -130,7 +130,7 @@ def test_a_handle_is_ours_for_one_purpose_and_one_session(hub):
     key, _made = added(hub)
     begun = asked(hub)
     text, _, mac = begun["handle"].partition(".")
-    for forged in ("", ".", f"{text}.", f"{text}.{mac[:-1]}A", f"A{text}.{mac}", "é.é"):
+    for forged in ("", ".", f"{text}.", f"{text}.{mac[:-1]}{'Q' if mac[-1] == 'A' else 'A'}", f"A{text}.{mac}", "é.é"):
         assert finish(hub, {"handle": forged}, key.get(begun["options"])).status_code == 401
     adding = post(hub, f"{PASSKEYS}begin/", {"password": PASSWORD}, hub.token).json
     assert finish(hub, adding, key.get(adding["options"])).status_code == 401

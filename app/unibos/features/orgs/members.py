@@ -107,7 +107,7 @@ class Members:
             Member.update(role=role).where(Member.id == row.id).execute()
             if RANKS[role] < RANKS["admin"]:
                 self._revoke_invitations(org_id, user_id)
-            self._changed(org_id, user_id)
+            self._changed(org_id, user_id, stays=True)
         self._note(user_id, "role-changed", org_id,
                    T("Your role in %(organisation)s is now: %(role)s.", organisation=self._name(org_id), role=ROLE_WORDS[role]))
         return self.get(org_id, user_id)
@@ -140,11 +140,11 @@ class Members:
         Invitation.update(revoked_at=self._kit.now()).where(Invitation.organisation_id == org_id, Invitation.created_by == user_id,
                                                             Invitation.revoked_at.is_null()).execute()
 
-    def _changed(self, org_id: str, user_id: str) -> None:
+    def _changed(self, org_id: str, user_id: str, *, stays: bool = False) -> None:
         """Tell pages and caches; the person's own pages connect anew, with the rights that they have now."""
         def after() -> None:
             self._orgs.forget()
-            self._kit.tell("live", {"type": "left", "actor": user_id, "org": org_id})
+            self._kit.tell("live", {"type": "left", "actor": user_id, "org": org_id, **({"stays": True} if stays else {})})
 
         self._kit.db.after_commit(after)
         self._kit.changed("people", f"person:{user_id}", org_id=org_id)
@@ -212,9 +212,9 @@ class Members:
             Member.update(role="owner").where(Member.id == row.id).execute()
             for old in before:
                 Member.update(role="admin").where(Member.id == old.id).execute()
-                self._changed(org_id, old.user_id)
+                self._changed(org_id, old.user_id, stays=True)
             self._clear_offer(organisation, owner_id=actor.id)
-            self._changed(org_id, actor.id)
+            self._changed(org_id, actor.id, stays=True)
             self._kit.changed("organisation", org_id=org_id)
         for old in before:
             self._note(old.user_id, "ownership-given", org_id,
