@@ -8,6 +8,7 @@ import hmac
 from types import SimpleNamespace
 from typing import Any
 
+from unibos.features.identity.models import User
 from unibos.features.orgs.models import Member, Organisation
 from unibos.features.registry.models import Application, Node
 from unibos.kernel import compose
@@ -32,6 +33,8 @@ def settle(role: str, folder: Any, url: str = "", **environment: str) -> SimpleN
     for name in ROLES[:-1]:
         built.people[name] = identity.create(f"{name}@example.org", PASSWORD, name, kind="guest" if name == "guest" else "")
         belong(built, built.alpha, built.people[name], name)
+    with built.db.transaction():
+        User.update(expires_at=built.clock.now() + dt.timedelta(days=30)).where(User.id == built.people["guest"].id).execute()
     if url and role == "hub":
         built.clock.advance(86400)  # the device's own organisation is the one that was there first
         built.beta = built.kit.random.uuid()
