@@ -18,6 +18,7 @@ from unibos.panel.shell import Shell
 
 from tests.conftest import PASSWORD, build
 
+STAY = dt.timedelta(days=30)
 ROLES = ("guest", "viewer", "member", "admin", "owner")
 
 
@@ -34,7 +35,7 @@ def settle(role: str, folder: Any, url: str = "", **environment: str) -> SimpleN
         built.people[name] = identity.create(f"{name}@example.org", PASSWORD, name, kind="guest" if name == "guest" else "")
         belong(built, built.alpha, built.people[name], name)
     with built.db.transaction():
-        User.update(expires_at=built.clock.now() + dt.timedelta(days=30)).where(User.id == built.people["guest"].id).execute()
+        User.update(expires_at=built.clock.now() + STAY).where(User.id == built.people["guest"].id).execute()
     if url and role == "hub":
         built.clock.advance(86400)  # the device's own organisation is the one that was there first
         built.beta = built.kit.random.uuid()
@@ -65,7 +66,8 @@ def _admit(built: SimpleNamespace) -> str:
 def belong(built: SimpleNamespace, org_id: str, user: Any, role: str) -> None:
     """Make somebody a member."""
     with built.db.tenant(org_id), built.db.transaction():
-        Member.create(id=built.kit.random.uuid(), organisation_id=org_id, user_id=user.id, role=role, joined_at=built.clock.now())
+        Member.create(id=built.kit.random.uuid(), organisation_id=org_id, user_id=user.id, role=role, joined_at=built.clock.now(),
+                      expires_at=built.clock.now() + STAY if role == "guest" else None)
 
 
 def furnish(built: SimpleNamespace, org_id: str, mark: str) -> dict[str, list[str]]:
