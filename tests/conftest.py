@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,7 +34,39 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """Empty for SQLite, or the address of a fresh PostgreSQL database for a role that owns nothing: what uses it runs on both."""
     if request.param == "sqlite":
         return ""
-    return request.getfixturevalue("postgres_server").create_owned()[1]
+    return request.getfixturevalue("postgres_server").reserve_owned()[1]
+
+
+@functools.cache
+def _empty_file(role: str) -> bytes:
+    """A migrated SQLite file of a role without a row of anybody's."""
+    with tempfile.TemporaryDirectory() as place:
+        _migrate(role, "", Path(place) / "empty.sqlite")
+        return (Path(place) / "empty.sqlite").read_bytes()
+
+
+def _migrate(role: str, owner_url: str, file: Path) -> None:
+    from unibos.adapters.database import Database
+
+    owner = Database(owner_url, file).bind()
+    compose.migrate(BY_ROLE[role], owner.peewee)
+    if owner_url:
+        owner.grant("unibos_app")
+    owner.release()
+    owner.peewee.close_all()
+
+
+def _tables(role: str, url: str, file: Path) -> None:
+    """Make the tables: once a role and kind of database by the migrations, from then on by copying. What is there already is migrated."""
+    from tests.postgres import Postgres
+
+    cluster = Postgres.of(url) if url else None
+    if cluster is not None:
+        cluster.make_like(url, f"template_{role}", lambda owner_url: _migrate(role, owner_url, file))
+    elif url or file.exists():
+        _migrate(role, url.replace("unibos_app@", "unibos_owner@"), file)
+    else:
+        file.write_bytes(_empty_file(role))
 
 
 def build(role: str, folder: Path, url: str = "", **environment: str) -> SimpleNamespace:
@@ -48,12 +82,7 @@ def build(role: str, folder: Path, url: str = "", **environment: str) -> SimpleN
     features = BY_ROLE[role]
     declared = {s.name: s for some in BY_ROLE.values() for s in compose.settings(some)}
     settings = load(declared.values(), role, {"UNIBOS_DATA_DIR": str(folder), **environment})
-    owner = Database(url.replace("unibos_app@", "unibos_owner@"), folder / f"{role}.sqlite").bind()
-    compose.migrate(features, owner.peewee)
-    if url:
-        owner.grant("unibos_app")
-    owner.release()
-    owner.peewee.close_all()
+    _tables(role, url, folder / f"{role}.sqlite")
     db = Database(url, folder / f"{role}.sqlite", alone=HOME if role == "node" else None).bind()
     clock = HandClock()
     metrics = {"cpu": 5.0, "memory": 20.0, "disk": 30.0, "temperature": None, "uptime": 60.0, "disk_free": 1e9, "disk_total": 2e9}

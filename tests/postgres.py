@@ -13,7 +13,10 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 BINARIES = Path(os.environ.get("UNIBOS_TEST_POSTGRES_BIN", "/usr/lib/postgresql/15/bin"))
 # Durability off, for speed; none of it changes what a query answers.
@@ -27,12 +30,17 @@ class Postgres:
     The superuser is `postgres`, without a password. Run by root, the server runs as the system's user postgres or nobody.
     """
 
+    _started: list[Postgres] = []
+
     def __init__(self) -> None:
         self.directory: Path | None = None
         self.port = 0
         self._server: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
-        self._roles = False
+        self._roles, self._admin = False, None
+        self.reserved: set[str] = set()
+        self._templates: set[str] = set()
+        self._started.append(self)
 
     @classmethod
     @functools.cache
@@ -88,12 +96,46 @@ class Postgres:
 
     def create_owned(self) -> tuple[str, str]:
         """Make a database as a hub's operator does: the addresses for its owner (unibos_owner) and for the programs (unibos_app), who own nothing."""
-        if not self._roles:
-            self.execute("CREATE ROLE unibos_owner LOGIN; CREATE ROLE unibos_app LOGIN;")
-            self._roles = True
+        self._make_roles()
         name = f"test_{next(self._numbers)}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE template0 OWNER unibos_owner")
         return self.url(name, "unibos_owner"), self.url(name, "unibos_app")
+
+    def reserve_owned(self) -> tuple[str, str]:
+        """As `create_owned`, for a database that `make_like` makes later."""
+        self._make_roles()
+        name = f"test_{next(self._numbers)}"
+        self.reserved.add(name)
+        return self.url(name, "unibos_owner"), self.url(name, "unibos_app")
+
+    @classmethod
+    def of(cls, url: str) -> Postgres | None:
+        """The cluster that reserved the database of this address, or None."""
+        name = urlsplit(url).path.strip("/")
+        return next((cluster for cluster in cls._started if name in cluster.reserved and f"{cluster.port}" in url), None)
+
+    def make_like(self, url: str, template: str, prepare: Callable[[str], None]) -> None:
+        """Make a reserved database as a copy of `template`, which `prepare`, given the owner's address, fills once."""
+        if template not in self._templates:
+            self.execute(f"CREATE DATABASE {template} TEMPLATE template0 OWNER unibos_owner")
+            prepare(self.url(template, "unibos_owner"))
+            self._templates.add(template)
+        name = urlsplit(url).path.strip("/")
+        self.reserved.discard(name)
+        self._administrator().execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER unibos_owner STRATEGY FILE_COPY")
+
+    def _administrator(self) -> Any:
+        import psycopg2
+
+        if self._admin is None:
+            self._admin = psycopg2.connect(self.url())
+            self._admin.autocommit = True
+        return self._admin.cursor()
+
+    def _make_roles(self) -> None:
+        if not self._roles:
+            self.execute("CREATE ROLE unibos_owner LOGIN; CREATE ROLE unibos_app LOGIN;")
+            self._roles = True
 
     def execute(self, sql: str, database: str = "postgres") -> str:
         """Run SQL as the superuser through psql; gives what it printed."""
@@ -102,6 +144,9 @@ class Postgres:
 
     def stop(self) -> None:
         """Stop the server at once and remove everything."""
+        if self._admin is not None:
+            self._admin.close()
+            self._admin = None
         if self._server is not None:
             if self._server.poll() is None:
                 self._server.send_signal(signal.SIGQUIT)  # immediate: nobody needs this data again

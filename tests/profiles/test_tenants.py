@@ -13,7 +13,6 @@ from unibos.features.identity.models import User
 from unibos.features.orgs.models import HOME, ORG_OF_PERSON, Member, Organisation
 from unibos.features.registry.models import ORG_OF_TOKEN, Alert, Application, EnrolToken, Node, Pulse, RevocationMark
 from unibos.kernel import compose
-from unibos.kernel.errors import Unavailable
 from unibos.kernel.jobs import WITH_JOBS, Job
 from unibos.kernel.records import Change
 from unibos.kernel.tenants import FINDING, SETTING, Finder, protect
@@ -407,21 +406,3 @@ def test_the_panel_and_the_api_work_for_who_asks(tmp_path, urls):
         assert made.status_code == 201
     let_go(small)
     close(hub)
-
-
-def test_a_pool_that_is_used_up_says_so(hub, urls, tmp_path, monkeypatch):
-    pool = Database(urls[1], tmp_path / "none", connections=1)
-    monkeypatch.setattr(pool.peewee, "_wait_timeout", 0.05)
-    with pool.peewee.connection_context():
-        failed = []
-
-        def ask():
-            with pytest.raises(Unavailable, match="UNIBOS_DATABASE_CONNECTIONS"):
-                pool.peewee.execute_sql("SELECT 1")
-            failed.append(True)
-
-        thread = threading.Thread(target=ask)
-        thread.start()
-        thread.join()
-    assert failed and pool.peewee.execute_sql("SELECT 1").fetchone() == (1,)
-    let_go(pool)
