@@ -3,8 +3,10 @@
 import threading
 
 import pytest
+from unibos.features.identity.models import MODELS, User
 from unibos.features.orgs.models import Member, Organisation
 from unibos.kernel.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from unibos.kernel.words import T
 
 from tests.conftest import PASSWORD
 from tests.features.orgs.conftest import CONSOLE
@@ -161,5 +163,10 @@ def test_an_owner_is_neither_disabled_nor_erased_and_others_leave_their_records(
         on_hub.identity.log_in("cy@example.org", PASSWORD, "x")
     people.enable(cy.id)
     assert on_hub.identity.log_in("cy@example.org", PASSWORD, "x").id == cy.id
+    on_hub.identity.devices.arrive(cy, "", "10.0.0.1", "a browser")
+    on_hub.identity.events.note(cy.id, "password-changed", T("The password of your account was changed."))
+    kept = [table for table in MODELS if table is not User and "user_id" in table._meta.fields]
+    assert sum(table.select().where(table.user_id == cy.id).count() for table in kept) >= 3
     people.erase(cy.id)
+    assert not any(table.select().where(table.user_id == cy.id).exists() for table in kept)
     assert on_hub.role_of(cy, other) == "" and on_hub.identity.user(cy.id).name == "–" and on_hub.identity.people.find("cy@example.org") is None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import peewee
 
-from unibos.features.identity.models import Factor, LoginChallenge, RecoveryCode, Session, User
+from unibos.features.identity.models import MODELS, Session, User
 from unibos.kernel.errors import Invalid, NotFound
 from unibos.kernel.words import T
 
@@ -60,7 +60,7 @@ class People:
         now = self._kit.now()
         with self._kit.db.transaction():
             User.update(disabled_at=now).where(User.id == user_id, User.disabled_at.is_null()).execute()
-            Session.update(revoked_at=now).where(Session.user_id == user_id, Session.revoked_at.is_null()).execute()
+            self._identity.end_sessions(user_id, why="disabled")
         self._kit.tell("live", {"type": "left", "actor": user_id})
 
     def enable(self, user_id: str) -> None:
@@ -70,12 +70,14 @@ class People:
             User.update(disabled_at=None).where(User.id == user_id).execute()
 
     def erase(self, user_id: str) -> None:
-        """Forget who a person was: e-mail, name, password, second step and sessions. The id stays, since records name it. Raises NotFound."""
+        """Forget who a person was: e-mail, name, password, second step, passkeys, sessions, devices and what happened to the account. The id stays,
+        since records name it. Raises NotFound."""
         self.disable(user_id)
         with self._kit.db.transaction():
             User.update(email=f"{user_id}@erased.invalid", name="–", password_hash="", language="", theme="").where(User.id == user_id).execute()
-            for table in (Session, Factor, RecoveryCode, LoginChallenge):
-                table.delete().where(table.user_id == user_id).execute()
+            for table in MODELS:
+                if table is not User and "user_id" in table._meta.fields:
+                    table.delete().where(table.user_id == user_id).execute()
 
     # Which organisation a session is meant for.
 
@@ -93,9 +95,3 @@ class People:
             raise NotFound()
         answer = self._identity._answer(self._identity.user(user_id), session, "")
         return {"token": answer["token"], "expires_in": answer["expires_in"]}
-
-    def end_sessions(self, user_id: str) -> None:
-        """End every session of a person, and close their pages."""
-        with self._kit.db.transaction():
-            Session.update(revoked_at=self._kit.now()).where(Session.user_id == user_id, Session.revoked_at.is_null()).execute()
-        self._kit.tell("live", {"type": "left", "actor": user_id})
