@@ -94,7 +94,7 @@ def test_foreign_is_absent(hub):
     caller, different = Caller(hub, "other"), []
     absent = dict.fromkeys(hub.foreign, ABSENT)
     for route in routes(hub):
-        asked(caller, route, absent)  # what is read once and kept for a moment is kept now
+        asked(caller, route, absent), asked(caller, route, hub.foreign)  # what is read once and kept for a moment is kept now
     for route in routes(hub):
         nothing, foreign = asked(caller, route, absent), asked(caller, route, hub.foreign)
         # What concerns the whole device is closed to the people of other organisations, whatever they ask for.

@@ -293,13 +293,24 @@ def test_no_admin_sets_the_password_of_somebody_who_is_elsewhere_too(web):
     other = web.organisation("Other", web.join("Di"))
     with web.within(other):
         web.orgs.invitations.accept(web.invite("admin", other), "x", actor=web.actor(cy))
-    admin = web.token(web.join("Efe", "admin"))
+    efe = web.join("Efe", "admin")
+    admin = web.token(efe)
     guest, _org = web.orgs.invitations.accept(web.invite("guest", guest_hours=1), "x", name="Gül")
     link = lambda user, head: web.client.post("/api/v1/auth/password/link/", json={"user_id": user.id}, headers=head).status_code
     assert link(bo, admin) == 201 and link(web.ada, admin) == 404
     assert link(cy, admin) == 404, "Cy is an admin elsewhere"
     assert link(guest, admin) == 404 and link(guest, web.token_of_ada) == 404
     assert link(cy, web.token_of_ada) == 201, "Ada runs the hub"
+
+    client, form = browser(web, efe)
+    assert "Make a link" in client.get(f"/people/{bo.id}/").text and "Make a link" not in client.get(f"/people/{cy.id}/").text
+    assert "Make a link" not in client.get(f"/people/{web.ada.id}/").text
+    handed = form(f"/people/{bo.id}/password/")
+    code = re.search(r"/password/reset/#code=([0-9A-Z-]+)", handed.text, re.I)[1]
+    assert 'class="qr"' in handed.text and code not in client.get(f"/people/{bo.id}/").text
+    assert form(f"/people/{cy.id}/password/").status_code == 404
+    assert web.client.post("/api/v1/auth/password/reset/", json={"code": code, "password": "four other plain words"}).status_code == 204
+    assert web.identity.log_in("bo@example.org", "four other plain words", "z").id == bo.id
 
 
 def test_a_form_of_one_organisation_is_not_taken_in_another(web):

@@ -57,8 +57,8 @@ def cookie(kit: Kit) -> str:
 def welcome(call: Call, user: User) -> None:
     """What goes with every finished login: the device is known from now on, and a session that this browser had before is ended."""
     if call.actor.kind == "person" and call.actor.via == "cookie" and call.actor.session_id:
-        call.service.close_sessions([call.actor.session_id], "again")
-    kept = call.service.devices.arrive(user, cookie(call.kit), request.remote_addr or "", request.user_agent.string)
+        call.services["identity"].close_sessions([call.actor.session_id], "again")
+    kept = call.services["identity"].devices.arrive(user, cookie(call.kit), request.remote_addr or "", request.user_agent.string)
 
     @after_this_request
     def keep(response):

@@ -99,9 +99,14 @@ def target(call: Call, user_id: str) -> None:
 @ROUTES.post("/api/v1/auth/password/link/", access="admin", body=Person, status=201, answer=Handed, raises=(NotFound, Throttled))
 def link(call: Call) -> Handed:
     """Make a code that lets a person of one's organisation choose a new password, to be handed over; the person is told."""
-    target(call, call.body.user_id)
+    return hand(call, call.body.user_id)
+
+
+def hand(call: Call, user_id: str) -> Handed:
+    """A code with its link, made by who may make one for this person. Raises NotFound, Throttled."""
+    target(call, user_id)
     call.service.throttle(f"link:{call.actor.id}", 20, 3600)
-    code, start = call.service.resets.make(call.body.user_id, call.actor.id, request.remote_addr or ""), base(call.kit)
+    code, start = call.service.resets.make(user_id, call.actor.id, request.remote_addr or ""), base(call.kit)
     return Handed(code=code, link=f"{start}/password/reset/#code={code}" if start else "", expires_in=LASTS)
 
 

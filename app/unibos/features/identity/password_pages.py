@@ -8,9 +8,11 @@ from flask import Response, request
 from pydantic import BaseModel, Field
 
 from unibos.features.identity.arrival import base
+from unibos.features.identity.password_api import hand
 from unibos.kernel.errors import UnibosError
 from unibos.kernel.web import Call, Routes
 from unibos.kernel.words import T
+from unibos.panel.qr import svg
 from unibos.panel.shell import page, say, toast
 
 ROUTES = Routes()
@@ -70,6 +72,14 @@ def reset(call: Call) -> Response:
     except UnibosError as error:
         return _page(call, "password_reset.html", error.status, problem=say(error.text), form=call.body, fields={k: say(v) for k, v in error.fields.items()})
     return toast("/login/", T("The password is changed, and all sessions have ended. Log in with the new one."))
+
+
+@ROUTES.post("/people/<user_id>/password/", access="admin", kind="page")
+def handed(call: Call, user_id: str) -> Response:
+    """Make a link by which a person of one's organisation sets a new password, to be handed over; it is shown only here."""
+    made = hand(call, user_id)
+    return _page(call, "password_handed.html", made=made, person=call.service.user(user_id),
+                 qr=svg(made.link, say(T("QR code of the link for a new password"))) if made.link else "")
 
 
 @ROUTES.get("/email/verify/", access="open", kind="page")

@@ -199,6 +199,12 @@ class Identity:
                                      expires_at=user.expires_at or sessions.until(self._kit, now, now), offline=user.offline_session)
         return session, secret
 
+    def welcome(self, call: Any, user: User) -> None:
+        """What goes with a login that another feature finishes in this request: the browser is known from now on (identity/arrival.py)."""
+        from unibos.features.identity.arrival import welcome
+
+        welcome(call, user)
+
     def tokens(self, user: User, address: str, agent: str) -> dict[str, Any]:
         """Open a session for a program: {token, refresh_token, expires_in, user} (decision 15)."""
         session, secret = self.open_session(user, "token", address, agent)

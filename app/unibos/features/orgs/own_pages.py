@@ -210,6 +210,7 @@ def _in(call: Call, user: Any, org_id: str) -> Response:
     if call.actor.kind == "person" and call.actor.id == user.id:
         call.service.organisations.switch(call.actor, org_id)
     else:
+        call.services["identity"].welcome(call, user)
         _session, secret = call.services["identity"].open_session(user, "browser", address(), request.user_agent.string)
         left = user.expires_at and int((user.expires_at - call.kit.now()).total_seconds())
         seconds = left or call.kit.settings["UNIBOS_REFRESH_SECONDS"]

@@ -56,6 +56,7 @@ def claim(call: Call) -> Response:
         again = "owner" if isinstance(error, Invalid) and step == "owner" else "code"
         return page(call, "claim.html", error.status, step=again, form=form, problem=say(error.text),
                     fields={k: say(v) for k, v in error.fields.items()})
+    identity.welcome(call, user)
     _session, secret = identity.open_session(user, "browser", address, request.user_agent.string)
     answer = go("/")
     set_cookie(call.kit, answer, "", secret, call.kit.settings["UNIBOS_REFRESH_SECONDS"])

@@ -12,7 +12,7 @@ from unibos.features.orgs import decide
 from unibos.features.orgs.members import ROLE_WORDS
 from unibos.features.orgs.people_api import address, link, operator
 from unibos.features.orgs.shapes import Line
-from unibos.kernel.actors import Actor
+from unibos.kernel.actors import RANKS, Actor
 from unibos.kernel.errors import UnibosError
 from unibos.kernel.web import Call, Routes
 from unibos.kernel.words import T
@@ -104,7 +104,15 @@ def _person(call: Call, user_id: str, status: int = 200, problem: str = "") -> R
     return page(call, "person.html", status, person=found, own=own, roles=roles if len(roles) > 1 else [], why_not=say(why) if why else "", role_words=ROLES,
                 organisation=service.get(org_id), offered=service.people.offered(service.get(org_id)) == user_id,
                 may_offer=actor.role == "owner" and actor.kind == "person" and not own and found.role not in ("owner", "guest"),
+                may_reset=not own and _may_reset(call, found),
                 runs=service.organisations.operator(actor) and not own and found.role not in ("owner", "guest"), problem=problem)
+
+
+def _may_reset(call: Call, person: Any) -> bool:
+    """Whether the one asking may let this person set a new password: the door of identity asks the same again."""
+    low = person.role != "guest" and not person.disabled and RANKS[person.role] <= RANKS.get(call.actor.role, 0)
+    alone = call.service.organisations.operator(call.actor) or len(call.service.organisations.roles(person.user_id)) == 1
+    return call.actor.may("admin") and low and alone
 
 
 @ROUTES.get("/people/<user_id>/", access="viewer", kind="page")
