@@ -27,7 +27,8 @@ def row(page: Page, name: str):
 
 
 def test_somebody_is_invited_joins_and_gets_another_role(room: Room, visit: Visits) -> None:
-    ada = visit("/people/", role="hub")
+    # Whoever looks at a person who is removed at that moment may still ask for what the page shows of them.
+    ada = visit("/people/", role="hub", expected=(r"status of 404 .*_block=about",))
     form = ada.locator("#invite")
     form.get_by_label("E-mail").fill("efe@example.org")
     form.get_by_label("As").select_option("viewer")
@@ -70,8 +71,7 @@ def test_somebody_is_invited_joins_and_gets_another_role(room: Room, visit: Visi
     ada.locator("#ending summary").first.click()
     ada.get_by_role("button", name="Remove Efe").click()
     expect(ada.locator(".alert.good")).to_contain_text("Efe")
-    efe.goto("/people/")
-    expect(efe.locator("h1")).to_have_text("Your organisations")
+    expect(efe.locator("h1")).to_have_text("Your organisations")  # the page leaves by itself
     expect(efe.locator("main")).to_contain_text("You belong to no organisation")
 
 
