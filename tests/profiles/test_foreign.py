@@ -3,6 +3,7 @@
 import difflib
 import logging
 import re
+import threading
 
 import pytest
 from unibos.features.identity.safety_models import Passkey
@@ -49,13 +50,15 @@ def hub(postgres_server, tmp_path_factory):
 
 
 class Counter(logging.Handler):
-    """Counts the statements that reach the database."""
+    """Counts the statements of this thread that reach the database."""
 
     def __init__(self):
         super().__init__(logging.DEBUG)
-        self.seen = []
+        self.seen, self._thread = [], threading.get_ident()
 
     def emit(self, record):
+        if record.thread != self._thread:
+            return
         self.seen.append(record.msg[0] if isinstance(record.msg, tuple) else str(record.msg))
 
 
@@ -97,6 +100,8 @@ def test_foreign_is_absent(hub):
         asked(caller, route, absent), asked(caller, route, hub.foreign)  # what is read once and kept for a moment is kept now
     for route in routes(hub):
         nothing, foreign = asked(caller, route, absent), asked(caller, route, hub.foreign)
+        if nothing != foreign:  # what is kept for a moment may have run out between the two; what is told apart is told apart again
+            nothing, foreign = asked(caller, route, absent), asked(caller, route, hub.foreign)
         # What concerns the whole device is closed to the people of other organisations, whatever they ask for.
         assert nothing[0] == (403 if route.device or re.search(OPERATORS, route.path) else 404), (route.name, nothing[0], nothing[2][:300])
         different += [f"{route.name}: {what}: " + "\n".join(difflib.unified_diff(str(a).splitlines(), str(b).splitlines(), "absent", "foreign", n=0, lineterm=""))
