@@ -32,6 +32,16 @@ in
     };
     users.groups.unibos = { };
     users.mutableUsers = lib.mkDefault false;
+    # Before any process starts: what is hidden from one (InaccessiblePaths) has to be there when it starts, or it stays open to it.
+    systemd.tmpfiles.rules =
+      map (folder: "d /var/lib/unibos${folder} 0700 unibos unibos") (
+        [ "" ]
+        ++ lib.optional cfg.hub.enable "/hub"
+        ++ lib.optionals cfg.node.enable [
+          "/node"
+          "/mosquitto"
+        ]
+      );
 
     unibos.settings = {
       unibos_data_dir = "/var/lib/unibos";

@@ -65,7 +65,8 @@ def test_the_substitute_for_postgresql_is_a_database_of_ours(machines, tmp_path)
     hub.start()
     hub.wait_for_unit("postgresql.target", 60)
     query = "psql -h /run/postgresql -tAc 'SELECT current_user, current_setting($$data_checksums$$)'"
-    assert hub.succeed(f"setpriv --reuid unibos --regid unibos --clear-groups {query} -U unibos_hub unibos_hub") == "unibos_hub|on\n"
+    assert hub.succeed(f"setpriv --reuid unibos --regid unibos --clear-groups {query} -U unibos_hub_app unibos_hub") == "unibos_hub_app|on\n"
+    assert "failed for user" in hub.execute(f"setpriv --reuid unibos --regid unibos --clear-groups {query} -U unibos_hub unibos_hub 2>&1")[1]
     assert "failed for user" in hub.execute(f"setpriv --reuid nobody --regid nogroup --clear-groups {query} -U unibos_hub unibos_hub 2>&1")[1]
 
 
